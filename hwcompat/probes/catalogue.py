@@ -1,0 +1,75 @@
+"""Lists the probes by reading their files; needs no torch and imports none of them.
+
+A probe is one file in `suite/` (its id is the file name with the first underscore as a dot: `conv_forward.py` is
+`conv.forward`). Its attributes are literals at the top of the file:
+
+  GROUP    probes of one group share a worker process
+  LEVEL    the lowest level that runs it: quick, standard or full (a reviewed choice, not computed)
+  RULE     EXACT, INTERVAL, FEATURE or SPEED
+  DTYPES   the dtypes it makes sense for, as torch names them
+  CORE     True: its failure makes the capability faulty; False: its failure is a caution about one operation
+  FEEDS    the kind of capability its dtypes speak about: dtype (fp16 ...), amp (amp_fp16 ...), memory, or "" for none
+  DEVICES  device kinds it runs on (cpu, cuda, mps, xpu); ROCm answers to cuda as in torch
+  SECONDS  rough seconds a dtype on two slow CPU cores; the parent scales its deadline from it
+  VERSION  raised whenever the inputs or the judgement change, since digests are compared per version
+
+and it defines `cases(ctx)`, which yields (label, function); calling the function gives a judge.Judgement.
+"""
+
+import ast
+import os
+from collections import namedtuple
+
+Probe = namedtuple("Probe", "id path doc group level rule dtypes core feeds devices seconds version")
+
+LEVELS = ("quick", "standard", "full")
+_DEFAULTS = {
+    "LEVEL": "standard",
+    "RULE": "EXACT",
+    "CORE": False,
+    "FEEDS": "dtype",
+    "DEVICES": ("cpu", "cuda", "mps", "xpu"),
+    "SECONDS": 1.0,
+    "VERSION": 1,
+}
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def listing(folder="suite"):
+    """Every probe of `folder`, sorted by id."""
+    root = os.path.join(_HERE, folder)
+    names = sorted(n for n in os.listdir(root) if n.endswith(".py") and not n.startswith("_"))
+    return tuple(sorted((_read(os.path.join(root, name)) for name in names), key=lambda probe: probe.id))
+
+
+def select(probes, level="standard", only=()):
+    """The probes that `level` runs; with `only` (ids, or prefixes such as "conv"), those whatever their level."""
+    if only:
+        return tuple(p for p in probes if any(p.id == word or p.id.startswith(word + ".") for word in only))
+    return tuple(p for p in probes if LEVELS.index(p.level) <= LEVELS.index(level))
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as handle:
+        tree = ast.parse(handle.read(), path)
+    values = dict(_DEFAULTS)
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            _literal_into(values, node)
+    stem = os.path.splitext(os.path.basename(path))[0]
+    fields = {name.lower(): values[name] for name in ("GROUP", "LEVEL", "RULE", "DTYPES", "CORE", "FEEDS", "DEVICES")}
+    return Probe(
+        id=stem.replace("_", ".", 1),
+        path=path,
+        doc=ast.get_docstring(tree) or "",
+        seconds=float(values["SECONDS"]),
+        version=values["VERSION"],
+        **fields,
+    )
+
+
+def _literal_into(values, node):
+    try:
+        values[node.targets[0].id] = ast.literal_eval(node.value)
+    except ValueError:
+        pass  # a computed constant is the probe's own business; the attributes above are literals by rule

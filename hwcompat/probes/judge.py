@@ -1,0 +1,133 @@
+"""The three rules by which a probe may speak about a device. There is no fourth, and no free tolerance.
+
+EXACT     the inputs are chosen so that every legal order of evaluation gives one bit pattern; any other bit is a fault.
+INTERVAL  rn(reference - bound) <= output <= rn(reference + bound), the bound derived in the probe's docstring.
+FEATURE   legal variation (flushing of subnormals, an accumulator's width): recorded, never a failure.
+
+Judging computes in integers and float64 only, on the CPU, so that a faulty device cannot judge itself.
+"""
+
+import hashlib
+from collections import namedtuple
+
+from . import rounding
+
+Judgement = namedtuple("Judgement", "status detail checked digest data")
+"""What one case came to: a status word, numbers in words, elements checked, SHA-256 of the exact output or "", facts."""
+
+
+def passed(checked, digest="", data=None):
+    return Judgement("pass", "", checked, digest, data or {})
+
+
+def failed(detail, checked, data=None):
+    return Judgement("fail", detail, checked, "", data or {})
+
+
+def feature(detail, data=None, checked=0):
+    """A legal variation: `data` goes into the report, the verdict stays untouched."""
+    return Judgement("feature", detail, checked, "", data or {})
+
+
+def skipped(reason):
+    return Judgement("skipped", reason, 0, "", {})
+
+
+def exact(torch, got, expected, signed_zero=False, note=""):
+    """Compare `got` (CPU tensor, any format of rounding.FORMATS) with float64 or int64 `expected`, bit by bit.
+
+    `expected` is rounded correctly to the format of `got`; for EXACT probes that rounding changes nothing or is the one
+    rounding the operation itself must make. All NaNs are alike; -0 equals +0 unless `signed_zero`.
+    """
+    fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
+    if tuple(got.shape) != tuple(expected.shape):
+        return failed("shape %s instead of %s" % (tuple(got.shape), tuple(expected.shape)), 0)
+    want = rounding.encode(torch, expected.to(torch.float64), fmt)
+    have = _canonical_nan(torch, rounding.codes_of(torch, got, fmt), fmt)
+    if not signed_zero:
+        have, want = _positive_zero(torch, have, fmt), _positive_zero(torch, want, fmt)
+    wrong = have != want
+    if not bool(wrong.any()):
+        return passed(have.numel(), _digest(torch, have))
+    return failed(_describe(torch, wrong, have, want, fmt) + (" " + note if note else ""), have.numel())
+
+
+def exact_integers(torch, got, expected, note=""):
+    """Compare integer or boolean tensors (indices, masks, counts) element by element."""
+    have, want = got.detach().to(torch.int64), expected.to(torch.int64)
+    if tuple(have.shape) != tuple(want.shape):
+        return failed("shape %s instead of %s" % (tuple(have.shape), tuple(want.shape)), 0)
+    wrong = have != want
+    if not bool(wrong.any()):
+        return passed(have.numel(), _digest(torch, have))
+    at = _first(torch, wrong)
+    text = "%d of %d wrong; first at %s: got %d, expected %d" % (
+        int(wrong.sum()), have.numel(), list(at), int(have[at]), int(want[at]))
+    return failed(text + (" " + note if note else ""), have.numel())
+
+
+def interval(torch, got, reference, bound, note=""):
+    """Check rn(reference - bound) <= got <= rn(reference + bound); `reference` and `bound` are float64, bound >= 0.
+
+    The bound is widened by 2**-40 of itself and of the reference: float64 made the reference with a relative error below
+    n * 2**-53, which that covers for every n < 2**13; probes with longer sums add the term themselves.
+    """
+    fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
+    slack = bound * (1 + 2.0**-40) + reference.abs() * 2.0**-40
+    have = rounding.decode(torch, rounding.codes_of(torch, got, fmt), fmt)
+    low = rounding.rn(torch, reference - slack, fmt)
+    high = rounding.rn(torch, reference + slack, fmt)
+    wrong = ~((have >= low) & (have <= high))  # a NaN compares false and so is wrong
+    used = _bound_used(torch, have, reference, slack)
+    if not bool(wrong.any()):
+        return passed(have.numel(), data={"bound_used": used})
+    at = _first(torch, wrong)
+    text = "%d of %d outside the bound (%d non-finite); first at %s: got %r, reference %r, allowed %r to %r" % (
+        int(wrong.sum()), have.numel(), int((~torch.isfinite(have)).sum()), list(at),
+        float(have[at]), float(reference[at]), float(low[at]), float(high[at]))
+    return failed(text + (" " + note if note else ""), have.numel())
+
+
+def _bound_used(torch, have, reference, slack):
+    """The largest share of the bound that any finite element used, for the record."""
+    share = (have - reference).abs() / torch.clamp(slack, min=2.0**-1000)
+    share = share[torch.isfinite(share)]
+    return round(float(share.max()), 4) if share.numel() else 0.0
+
+
+def _describe(torch, wrong, have, want, fmt):
+    got = rounding.decode(torch, have, fmt)
+    expected = rounding.decode(torch, want, fmt)
+    at = _first(torch, wrong)
+    nonfinite = int((wrong & ~torch.isfinite(got)).sum())
+    return "%d of %d wrong (%d non-finite); first at %s: got %r, expected %r" % (
+        int(wrong.sum()), have.numel(), nonfinite, list(at), float(got[at]), float(expected[at]))
+
+
+def _first(torch, mask):
+    if mask.dim() == 0:
+        return ()
+    return tuple(int(i) for i in torch.nonzero(mask)[0])
+
+
+def _canonical_nan(torch, codes, fmt):
+    magnitude = codes & ((1 << (fmt.bits - 1)) - 1)
+    quiet = rounding.infinity(fmt) | (1 << (fmt.precision - 2))
+    return torch.where(magnitude > rounding.infinity(fmt), torch.full_like(codes, quiet), codes)
+
+
+def _positive_zero(torch, codes, fmt):
+    return torch.where(codes == 1 << (fmt.bits - 1), torch.zeros_like(codes), codes)
+
+
+def _digest(torch, codes):
+    """SHA-256 over the codes as little-endian int64 in logical order, the shape first."""
+    # bytes(untyped_storage) differs between releases; tolist is the same everywhere but slow, so hash in blocks.
+    import array
+
+    digest = hashlib.sha256(repr(tuple(codes.shape)).encode("ascii"))
+    flat = codes.reshape(-1)
+    for start in range(0, flat.numel(), 1 << 16):
+        block = array.array("q", flat[start:start + (1 << 16)].tolist())
+        digest.update(block.tobytes())
+    return digest.hexdigest()

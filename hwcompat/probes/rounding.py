@@ -1,0 +1,89 @@
+"""Correct rounding between float64 and the formats under test, in 64-bit integer arithmetic only.
+
+torch's own `float64_tensor.half()` goes through float32 and so rounds twice (1 + 2**-11 + 2**-40 becomes 1.0 instead of
+1.0009765625), and it would run the very cast that is under test. Nothing here does arithmetic in a 16- or 32-bit format.
+"""
+
+from collections import namedtuple
+
+Format = namedtuple("Format", "name bits precision emin emax")
+"""A binary format: total `bits`, significand `precision` including the hidden bit, exponent range of normal numbers."""
+
+FORMATS = {
+    "float16": Format("float16", 16, 11, -14, 15),
+    "bfloat16": Format("bfloat16", 16, 8, -126, 127),
+    "float32": Format("float32", 32, 24, -126, 127),
+}
+
+_INTEGER = {16: "int16", 32: "int32"}
+
+
+def infinity(fmt):
+    """The code of +infinity: exponent field all ones, fraction zero."""
+    return (fmt.emax - fmt.emin + 2) << (fmt.precision - 1)
+
+
+def encode(torch, values, fmt):
+    """Codes (int64, 0 .. 2**bits-1) of float64 `values` rounded to nearest, ties to even, with gradual underflow.
+
+    Overflow goes to infinity from max + half an ulp on; every NaN becomes the canonical quiet NaN.
+    """
+    raw = values.contiguous().view(torch.int64)
+    sign = (raw >> 63) & 1
+    exponent_field = (raw >> 52) & 0x7FF
+    fraction = raw & ((1 << 52) - 1)
+    significand = torch.where(exponent_field > 0, fraction | (1 << 52), fraction)
+    exponent = torch.clamp(exponent_field, min=1) - 1023
+    below = torch.clamp(fmt.emin - exponent, min=0)
+    # From 54 dropped bits on every float64 rounds to zero; the clamp keeps the shifts below inside 64 bits.
+    shift = torch.clamp(53 - fmt.precision + below, max=60)
+    code = _shift_right_to_even(torch, significand, shift)
+    code = code + (torch.clamp(exponent - fmt.emin, min=0) << (fmt.precision - 1))
+    code = torch.clamp(code, max=infinity(fmt))
+    special = exponent_field == 0x7FF
+    quiet = infinity(fmt) | (1 << (fmt.precision - 2))
+    code = torch.where(special & (fraction == 0), torch.full_like(code, infinity(fmt)), code)
+    nan = special & (fraction != 0)
+    code = torch.where(nan, torch.full_like(code, quiet), code)
+    return code + torch.where(nan, torch.zeros_like(sign), sign) * (1 << (fmt.bits - 1))
+
+
+def _shift_right_to_even(torch, significand, shift):
+    one = torch.ones_like(significand)
+    kept = significand >> shift
+    rest = significand & ((one << shift) - 1)
+    half = one << (shift - 1)
+    up = (rest > half) | ((rest == half) & ((kept & 1) == 1))
+    return kept + up.to(torch.int64)
+
+
+def decode(torch, codes, fmt):
+    """The float64 values of int64 `codes`; exact for every format here."""
+    sign = (codes >> (fmt.bits - 1)) & 1
+    magnitude = codes & ((1 << (fmt.bits - 1)) - 1)
+    field = magnitude >> (fmt.precision - 1)
+    fraction = magnitude & ((1 << (fmt.precision - 1)) - 1)
+    normal = ((field + (fmt.emin - 1 + 1023)) << 52) | (fraction << (53 - fmt.precision))
+    value = normal.view(torch.float64)
+    subnormal = fraction.to(torch.float64) * 2.0 ** (fmt.emin - fmt.precision + 1)
+    value = torch.where(field == 0, subnormal, value)
+    value = torch.where(magnitude == infinity(fmt), torch.full_like(value, float("inf")), value)
+    value = torch.where(magnitude > infinity(fmt), torch.full_like(value, float("nan")), value)
+    return torch.where(sign == 1, -value, value)
+
+
+def rn(torch, values, fmt):
+    """float64 `values` rounded to `fmt` and given back as float64."""
+    return decode(torch, encode(torch, values, fmt), fmt)
+
+
+def codes_of(torch, tensor, fmt):
+    """The int64 codes stored in a CPU `tensor` of dtype `fmt`, in logical (not memory) order, same shape."""
+    raw = tensor.detach().contiguous().view(getattr(torch, _INTEGER[fmt.bits]))
+    return raw.to(torch.int64) & ((1 << fmt.bits) - 1)
+
+
+def from_codes(torch, codes, fmt):
+    """A CPU tensor of dtype `fmt` holding int64 `codes`, made without any cast between floating-point formats."""
+    signed = torch.where(codes >= 1 << (fmt.bits - 1), codes - (1 << fmt.bits), codes)
+    return signed.to(getattr(torch, _INTEGER[fmt.bits])).view(getattr(torch, fmt.name))
