@@ -74,6 +74,12 @@ class Context:
         tensor = rounding.from_codes(self.torch, codes, fmt).to(self.device)
         return tensor.requires_grad_() if grad else tensor
 
+    def repeated(self, pattern, shape):
+        """A large operand: element [i, j, ...] is pattern[i % P, j % Q, ...], spread on the CPU by moving bits."""
+        codes = rounding.encode(self.torch, pattern.to(self.torch.float64), self.format)
+        small = rounding.bits_of(self.torch, rounding.from_codes(self.torch, codes, self.format), self.format)
+        return inputs.spread(self.torch, small, shape).view(self.dtype).to(self.device)
+
     def from_codes(self, codes, dtype_name=None):
         """Bit codes (int64, CPU) as a tensor of the dtype under test on the device."""
         fmt = rounding.FORMATS[dtype_name or self.dtype_name]
@@ -83,6 +89,10 @@ class Context:
         """Assert the precondition of a rule, for example K * a**2 <= 2**p."""
         if not holds:
             raise PreconditionError(precondition)
+
+    def require_exact_sums(self, absolute_sums):
+        """Assert rule R1: the sums of absolute products (float64) stay within 2**p, so no order of adding rounds."""
+        self.require(float(absolute_sums.max()) <= 2.0**self.precision, "sum of absolute products <= 2**p")
 
     # --- judging ------------------------------------------------------------------------------------------------------
     def host(self, tensor):
@@ -107,6 +117,15 @@ class Context:
         """INTERVAL: `got` (device tensor) against float64 `reference` and `bound` (CPU)."""
         return judge.interval(self.torch, self.host(got), reference, bound, note)
 
+    def exact_repeated(self, got, pattern, note=""):
+        """EXACT for large outputs: got[i, j, ...] must be pattern[i % P, j % Q, ...] (pattern on the CPU)."""
+        return judge.repeated(self.torch, self.host(got), pattern, note)
+
+    def exact_or_flushed(self, got, expected, *flushed):
+        """FEATURE: every element is as expected, or as one of `flushed`, where subnormals count as zero."""
+        note = "take subnormal numbers as zero"
+        return judge.one_of(self.torch, self.host(got), expected, flushed, {"subnormals_flushed": True}, note)
+
     @staticmethod
     def all_of(*judgements):
         """One judgement for several outputs of one case: the first that is bad decides, digests are chained."""
@@ -120,6 +139,10 @@ class Context:
     def fits(self, nbytes):
         """True if `nbytes` stay within 80 % of the memory free now."""
         return nbytes <= 0.8 * free_memory(self.torch, self.device, self.memory_limit)
+
+    def free_bytes(self):
+        """Memory free on the device now, capped by the run's limit."""
+        return free_memory(self.torch, self.device, self.memory_limit)
 
     @contextlib.contextmanager
     def strict_accumulation(self):

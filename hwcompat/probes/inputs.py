@@ -46,6 +46,17 @@ def normal(torch, shape, key):
     return uniform(torch, (12,) + tuple(shape), key).sum(0) - 6.0
 
 
+def spread(torch, pattern, shape):
+    """`pattern` (a CPU tensor of integers) repeated to `shape`: element [i, j, ...] is pattern[i % P, j % Q, ...].
+
+    With periods that are no multiple of a kernel's tile, a large operand costs little to make and a tile that lands in
+    the wrong place still shows.
+    """
+    for dim, size in enumerate(shape):
+        pattern = pattern.index_select(dim, torch.arange(size) % pattern.shape[dim])
+    return pattern
+
+
 def _signed(value):
     value &= 2**64 - 1
     return value - 2**64 if value >= 2**63 else value

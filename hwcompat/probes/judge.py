@@ -10,7 +10,7 @@ Judging computes in integers and float64 only, on the CPU, so that a faulty devi
 import hashlib
 from collections import namedtuple
 
-from . import rounding
+from . import inputs, rounding
 
 Judgement = namedtuple("Judgement", "status detail checked digest data")
 """What one case came to: a status word, numbers in words, elements checked, SHA-256 of the exact output or "", facts."""
@@ -52,6 +52,42 @@ def exact(torch, got, expected, signed_zero=False, note=""):
     return failed(_describe(torch, wrong, have, want, fmt) + (" " + note if note else ""), have.numel())
 
 
+def repeated(torch, got, pattern, note=""):
+    """EXACT for large outputs: got[i, j, ...] must be pattern[i % P, j % Q, ...]; one pass over the bits when it is.
+
+    Nothing is widened to int64 unless a bit differs (a wrong value, or a zero of the other sign).
+    """
+    fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
+    if got.dim() != pattern.dim():
+        return failed("%d dimensions instead of %d" % (got.dim(), pattern.dim()), 0)
+    codes = rounding.encode(torch, pattern.to(torch.float64), fmt)
+    want = inputs.spread(torch, rounding.bits_of(torch, rounding.from_codes(torch, codes, fmt), fmt), got.shape)
+    if torch.equal(rounding.bits_of(torch, got, fmt), want):
+        return passed(got.numel(), _digest(torch, _positive_zero(torch, codes, fmt)))
+    return exact(torch, got, rounding.decode(torch, inputs.spread(torch, codes, got.shape), fmt), note=note)
+
+
+def one_of(torch, got, expected, alternatives, legal, note=""):
+    """Every element must be `expected` or its counterpart in one of `alternatives` (all float64, signs of zero alike).
+
+    All as expected: pass. Some as an alternative: a feature, with `legal` (name -> value) as its data. Else: fail.
+    """
+    fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
+    if tuple(got.shape) != tuple(expected.shape):
+        return failed("shape %s instead of %s" % (tuple(got.shape), tuple(expected.shape)), 0)
+    have = _comparable(torch, rounding.codes_of(torch, got, fmt), fmt)
+    wants = [_comparable(torch, rounding.encode(torch, v.to(torch.float64), fmt), fmt) for v in (expected,) + alternatives]
+    other = have != wants[0]
+    wrong = other.clone()
+    for want in wants[1:]:
+        wrong = wrong & (have != want)
+    if bool(wrong.any()):
+        return failed(_describe(torch, wrong, have, wants[0], fmt) + (" " + note if note else ""), have.numel())
+    if bool(other.any()):
+        return feature("%d of %d %s" % (int(other.sum()), have.numel(), note), legal, have.numel())
+    return passed(have.numel(), _digest(torch, have))
+
+
 def exact_integers(torch, got, expected, note=""):
     """Compare integer or boolean tensors (indices, masks, counts) element by element."""
     have, want = got.detach().to(torch.int64), expected.to(torch.int64)
@@ -88,6 +124,11 @@ def interval(torch, got, reference, bound, note=""):
     return failed(text + (" " + note if note else ""), have.numel())
 
 
+def gamma(count, unit):
+    """Relative error of `count` roundings of relative size `unit`: n u / (1 - n u) (Higham 2002, section 3.1)."""
+    return count * unit / (1 - count * unit)
+
+
 def _bound_used(torch, have, reference, slack):
     """The largest share of the bound that any finite element used, for the record."""
     share = (have - reference).abs() / torch.clamp(slack, min=2.0**-1000)
@@ -108,6 +149,10 @@ def _first(torch, mask):
     if mask.dim() == 0:
         return ()
     return tuple(int(i) for i in torch.nonzero(mask)[0])
+
+
+def _comparable(torch, codes, fmt):
+    return _positive_zero(torch, _canonical_nan(torch, codes, fmt), fmt)
 
 
 def _canonical_nan(torch, codes, fmt):
