@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from hwcompat import nvml, system
-from hwcompat.interpreter import Interpreter, choose_interpreter, this_interpreter, without_paths
+from hwcompat.interpreter import Interpreter, choose_interpreter, this_interpreter
 from hwcompat.model import Environment, Gpu, TorchFacts
 from hwcompat.nvml import NAMELESS, normal_bus_id, split_mig_name
+from hwcompat.redaction import scrub
 
 T = TypeVar("T")
 ReadTorch = Callable[[str], Mapping[str, Any]]
@@ -103,7 +104,7 @@ def torch_facts(info: Mapping[str, Any]) -> TorchFacts | None:
         flags=dict(info.get("flags") or {}),
         devices=tuple(info.get("devices") or ()),
         clients=dict(info.get("clients") or {}),
-        error=without_paths(str(complaint)) if complaint else None,
+        error=public_line(str(complaint)) if complaint else None,
     )
 
 
@@ -287,9 +288,7 @@ def _torch_notes(info: Mapping[str, Any], variables: Mapping[str, str]) -> tuple
     notes: list[str] = []
     if info and not info.get("torch"):
         why = info.get("error")
-        notes.append(
-            f"torch could not be imported: {without_paths(str(why))}" if why else "no torch is installed there"
-        )
+        notes.append(f"torch could not be imported: {public_line(str(why))}" if why else "no torch is installed there")
     if _VISIBLE in variables:  # its value may hold a card's UUID, so it is not repeated
         notes.append(f"{_VISIBLE} is set: torch sees only the cards that it names")
     return tuple(notes)
@@ -305,11 +304,16 @@ def _gpu_notes(environment: Environment) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
+def public_line(text: str) -> str:
+    """The first line of an error message without paths and names; at most 300 characters."""
+    return scrub(text.strip().partition("\n")[0].strip())[:300]
+
+
 def _guarded(what: str, reader: Callable[[], T], otherwise: T, notes: list[str]) -> T:
     try:
         return reader()
     except Exception as error:
-        message = without_paths(str(error))
+        message = public_line(str(error))
         notes.append(f"{what} could not be read: {type(error).__name__}" + (f": {message}" if message else ""))
         return otherwise
 

@@ -1,9 +1,8 @@
-"""Which Python is meant when somebody says "my torch", and texts freed of that machine's private paths."""
+"""Which Python is meant when somebody says "my torch"."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -62,11 +61,3 @@ def _is_this(path: str) -> bool:
     # The folder is compared, not the file: a virtual environment's python is a link to the one it was made from.
     here, there = Path(sys.executable).parent, Path(path).parent
     return here == there or here.resolve() == there.resolve()
-
-
-def without_paths(text: str) -> str:
-    """The first line of `text` without file paths (they hold user names), at most 300 characters."""
-    line = text.strip().splitlines()[0] if text.strip() else ""
-    quoted = re.sub(r"""(["'])(?:(?!\1)[^/\\])*[/\\].*?\1""", "<path>", line)
-    bare = re.sub(r"(?<![\w/:.])(?:~|[A-Za-z]:)?[/\\][^\s:;,)\]]+|(?<![\w/])[^\s/:]*\\[^\s:;,)\]]+", "<path>", quoted)
-    return bare[:300]

@@ -19,8 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hwcompat import nvml, system
-from hwcompat.environment import assemble, unusable_gpu
-from hwcompat.interpreter import choose_interpreter, without_paths
+from hwcompat.environment import assemble, public_line, unusable_gpu
+from hwcompat.interpreter import choose_interpreter
 
 NUMBERS = {"nvmlDeviceGetTotalEccErrors": (1, 0), "nvmlDeviceGetClockInfo": (1,), "nvmlDeviceGetMaxClockInfo": (1,)}
 FACTS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
@@ -139,7 +139,7 @@ def system_facts(facts: system.SystemFacts, renumbered: Renumbered, variables: M
 def torch_info(info: Mapping[str, Any], renumbered: Renumbered) -> dict[str, Any]:
     """torch.json: the worker's answer with bus ids renumbered and messages freed of paths."""
     devices = [{**one, "pci_bus_id": renumbered.bus(one.get("pci_bus_id"))} for one in info.get("devices") or ()]
-    messages = {key: without_paths(str(info[key])) for key in ("error", "cuda_error") if info.get(key)}
+    messages = {key: public_line(str(info[key])) for key in ("error", "cuda_error") if info.get(key)}
     kept = {key: value for key, value in info.items() if key not in ("executable", "prefix")}
     return {**kept, "devices": devices, **messages}
 
