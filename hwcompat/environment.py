@@ -70,7 +70,7 @@ def assemble(
     torch = torch_facts(info)
     cards = reading.gpus or _cards_without_driver(facts, reading)
     gpus, join_notes = join(cards, torch, facts.displays) if torch else (cards, ())
-    gpus = _mark_hidden(gpus, torch, variables)
+    gpus = _mark_hidden(tuple(_apple_name(gpu, facts.cpu) for gpu in gpus), torch, variables)
     environment = Environment(
         os=facts.os,
         arch=facts.arch,
@@ -175,6 +175,11 @@ def _torch_only(device: Mapping[str, Any], build: str, displays: Sequence[system
 
 def _name(device: Mapping[str, Any]) -> str:
     return str(device.get("name") or "unnamed device")
+
+
+def _apple_name(gpu: Gpu, cpu: str | None) -> Gpu:
+    """Apple's processor and GPU are one chip with one name, and torch does not tell it."""
+    return replace(gpu, name=cpu) if gpu.vendor == "apple" and cpu else gpu
 
 
 def _gfx(device: Mapping[str, Any]) -> str | None:
