@@ -59,6 +59,7 @@ class Gpu:
     other_processes: int | None = None
     torch_index: int | None = None  # N of cuda:N in the chosen interpreter; None: torch does not see it
     pci_bus_id: str | None = None  # private: joins NVML to torch; never leaves the machine
+    hidden: bool = False  # the user keeps it from torch (CUDA_VISIBLE_DEVICES)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class TorchFacts:
     flags: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)  # allow_tf32 ... as found
     devices: tuple[Mapping[str, Any], ...] = ()  # one mapping a device torch sees
     clients: Mapping[str, str] = field(default_factory=lambda: _EMPTY)  # {"ultralytics": "8.4.190"}
+    error: str | None = None  # torch's own words about why it sees no device
 
 
 @dataclass(frozen=True)
@@ -282,10 +284,34 @@ class Build:
 
 
 @dataclass(frozen=True)
+class ToolkitDriver:
+    """A line of cuda_drivers.csv: what one CUDA toolkit asks of the driver. Empty text: unknown or not applicable."""
+
+    cuda: str  # "12.6.3"
+    toolkit_linux: str  # driver shipped with the toolkit; the least that accepts its PTX
+    toolkit_windows: str
+    floor_linux: str  # least driver that loads its runtime by minor-version compatibility; empty before CUDA 11
+    floor_windows: str
+    removed_archs: tuple[str, ...]  # ("sm_37", ...): nvcc of this toolkit cannot build for them
+    source: str
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A line of torch_companions.csv; `torchvision` or `torchaudio` is empty where no release fits."""
+
+    torch: str
+    torchvision: str
+    torchaudio: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True)
 class PrecisionDefault:
     """A line of precision_defaults.csv: what to assume of a chip or architecture before anyone measured it."""
 
-    match: str  # chip | architecture | compute_capability | device
+    match: str  # pci_id | chip | compute_capability | architecture | device
     value: str  # "TU116", "Pascal", "6.1", "mps"
     fp16_gemm: str  # native emulated fp32-rate unknown
     bf16: str  # native emulated unsupported unknown
