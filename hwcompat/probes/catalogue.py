@@ -42,6 +42,14 @@ def listing(folder="suite"):
     return tuple(sorted((_read(os.path.join(root, name)) for name in names), key=lambda probe: probe.id))
 
 
+def find(probe_id, folder="suite"):
+    """The probe called `probe_id`; reads only its own file. KeyError where there is none."""
+    path = os.path.join(_HERE, folder, probe_id.replace(".", "_", 1) + ".py")
+    if not os.path.isfile(path):
+        raise KeyError("no probe %s in %s" % (probe_id, folder))
+    return _read(path)
+
+
 def select(probes, level="standard", only=()):
     """The probes that `level` runs; with `only` (ids, or prefixes such as "conv"), those whatever their level."""
     if only:

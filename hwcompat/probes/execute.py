@@ -3,23 +3,39 @@
 Used by the worker (one process a group) and, with `isolate=False`, inside the caller's own process and thread.
 """
 
+import contextlib
+import gc
 import hashlib
+import importlib.machinery
 import importlib.util
 import re
 import sys
 import time
+import traceback
 
-from . import context, torch_state
+from . import context, judge, torch_state
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.I)
 _UNSUPPORTED = re.compile(
     r"not implemented for|not supported|unsupported|no kernel found|could not run '|is not available|"
-    r"only supports|does not support|undefined value|expected scalar type|CPU autocast", re.I)
+    r"only supports|does not support|undefined value|expected scalar type|CPU autocast",
+    re.I,
+)
 _DEVICE_FAULT = re.compile(r"CUDNN_STATUS_(?!NOT_SUPPORTED)|CUBLAS_STATUS_(?!NOT_SUPPORTED)|CUDA error|HIP error", re.I)
+_TOO_OLD = re.compile(
+    r"^module 'torch[\w.]*' has no attribute|^'Tensor' object has no attribute|unexpected keyword argument|"
+    r"^cannot import name '\w+' from 'torch|^No module named 'torch\."
+)
+"""What an older torch says of an operation or option that it does not have yet."""
+_LOST = "lost "
 
 
 class DeviceLost(Exception):
-    """After an error no call on the device works any more; only a new process can go on."""
+    """After an error no call on the device works any more; only a new process can go on. `result`: what was found."""
+
+    def __init__(self, result):
+        Exception.__init__(self, result["detail"])
+        self.result = result
 
 
 def load(probe):
@@ -28,11 +44,13 @@ def load(probe):
     folder, stem = probe.path.replace("\\", "/").rsplit("/", 2)[-2:]
     name = "%s.%s.%s" % (package, folder, stem[:-3])
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, probe.path)
+        loader = importlib.machinery.SourceFileLoader(name, probe.path)
+        spec = importlib.machinery.ModuleSpec(name, loader, origin=probe.path)
+        spec.has_location = True
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
         except BaseException:
             del sys.modules[name]
             raise
@@ -40,35 +58,39 @@ def load(probe):
 
 
 def run(torch, probe, dtype_name, device="cpu", level="standard", seed=0, memory_limit=None, on_case=None):
-    """The result of `probe` as a dict with the keys of an `end` line (see __main__).
+    """The result of `probe` as a dict: probe, dtype, status and the rest of `summarise`.
 
     Raises DeviceLost (with the result in `.result`) when the device answers nothing after an error.
     """
     started = time.perf_counter()
     outcomes, lost = [], False
-    with torch_state.preserved(torch):
-        torch_state.judging(torch)
-        for label, judgement in _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_case):
-            outcomes.append((label, judgement))
-            lost = judgement.status == "lost"
-            if lost:
-                outcomes[-1] = (label, judgement._replace(status="crash"))
-                break
+    try:
+        with torch_state.preserved(torch):
+            torch_state.judging(torch)
+            for label, judgement in _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_case):
+                lost = judgement.status.startswith(_LOST)
+                outcomes.append((label, judgement._replace(status=judgement.status.replace(_LOST, ""))))
+                if lost:
+                    break
+    except Exception as error:  # torch's state can be neither read nor put back: usual after a lost device
+        if not lost:
+            judgement = _explain(torch, error, device)
+            lost = judgement.status.startswith(_LOST)
+            outcomes.append(("torch's state", judgement._replace(status=judgement.status.replace(_LOST, ""))))
     result = summarise(probe, dtype_name, outcomes, time.perf_counter() - started)
     if lost:
-        error = DeviceLost(result["detail"])
-        error.result = result
-        raise error
+        raise DeviceLost(result)
     return result
 
 
 def _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_case):
     """(label, Judgement) a case; an exception becomes the Judgement that describes it."""
+    label = "set-up"
     try:
         ctx = context.Context(torch, device, dtype_name, probe.id, level, seed, memory_limit)
         cases = iter(load(probe).cases(ctx))
-    except Exception as error:
-        yield "set-up", _explain(torch, error, device)
+    except (Exception, SystemExit) as error:
+        yield label, _explain(torch, error, device)
         return
     while True:
         label = "set-up"
@@ -80,22 +102,30 @@ def _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_ca
             ctx.synchronize()
         except StopIteration:
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             judgement = _explain(torch, error, device)
-            if label == "set-up":
-                yield label, judgement
-                return
         yield label, judgement
+        if label == "set-up":
+            return
 
 
 def _explain(torch, error, device):
-    from .judge import Judgement
-
+    """The Judgement that describes `error`; its status begins with _LOST when the device answers nothing any more."""
     text = "%s: %s" % (type(error).__name__, " ".join(str(error).split())[:500])
     status = classify(error)
-    if status in ("crash", "oom") and not healthy(torch, device):
-        status = "lost"
-    return Judgement(status, text, 0, "", {})
+    if status == "oom":
+        _let_go(torch, error)
+    if not healthy(torch, device):
+        status = _LOST + ("crash" if status in ("error", "unsupported") else status)
+    return judge.Judgement(status, text, 0, "", {})
+
+
+def _let_go(torch, error):
+    """Free what the failed frames still hold, or there is no memory to go on with."""
+    traceback.clear_frames(error.__traceback__)
+    gc.collect()
+    with contextlib.suppress(Exception):
+        torch.cuda.empty_cache()
 
 
 def classify(error):
@@ -103,6 +133,8 @@ def classify(error):
     text = str(error)
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(text):
         return "oom"
+    if _TOO_OLD.search(text) and isinstance(error, (AttributeError, ImportError, TypeError)):
+        return "unsupported"
     if isinstance(error, (NotImplementedError, RuntimeError)):
         if isinstance(error, NotImplementedError) or (_UNSUPPORTED.search(text) and not _DEVICE_FAULT.search(text)):
             return "unsupported"
@@ -154,7 +186,7 @@ def summarise(probe, dtype_name, outcomes, seconds):
 
 def _joined(mappings):
     """All facts of the cases; of a number that several cases report, the largest (bound_used, say)."""
-    joined = {}
+    joined = {}  # type: dict[str, object]
     for mapping in mappings:
         for key, value in mapping.items():
             both_numbers = isinstance(value, (int, float)) and isinstance(joined.get(key), (int, float))

@@ -77,6 +77,8 @@ def _warn_only(torch):
 
 
 def _set_deterministic(torch, mode, warn_only):
+    if (torch.are_deterministic_algorithms_enabled(), _warn_only(torch)) == (mode, warn_only):
+        return  # the call below imports torch's compiler, which takes 0.7 s
     try:
         torch.use_deterministic_algorithms(mode, warn_only=warn_only)
     except TypeError:  # torch 1.10 has no warn_only

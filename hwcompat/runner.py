@@ -1,0 +1,227 @@
+"""Runs probes in worker processes and turns whatever happens there into Results: a value each, never a lost run.
+
+One process serves a group of probes; when it dies or hangs, the culprit gets that as its Result and a new process goes
+on with the rest. A failure is repeated before it is believed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import child as children
+from . import session
+from .errors import MachineError, UsageError
+from .model import Result
+from .probes import catalogue
+from .session import Event, Task
+
+Progress = Callable[[int, int, str], None]
+
+REPEATED = ("fail", "crash")
+"""Statuses after which a probe is run once more, since a fault that does not come back is `flaky`."""
+
+_TRIES = 2  # starts of a worker that dies before it begins any probe
+
+
+# --- the three entrances ----------------------------------------------------------------------------------------------
+
+
+def info(python: str, timeout: float = session.START_SECONDS) -> dict[str, Any]:
+    """torch's facts in the interpreter `python`, with the keys of probes/facts.py; torch missing or broken is one.
+
+    MachineError where `python` cannot be started or is no Python.
+    """
+    seen: dict[str, Event] = {}
+    with session.working({"job": "info"}, python) as (child, out):
+        end = time.monotonic() + timeout
+        for event in session.events(child, out):
+            if event is not None:
+                seen[event["event"]] = event
+            elif time.monotonic() > end:
+                children.kill(child)
+                seen["late"] = {}
+        reason = session.how_it_ended(child, 0)
+    if "info" in seen:
+        return {key: value for key, value in seen["info"].items() if key != "event"}
+    if "start" not in seen:
+        late = f"it did not answer within {timeout:g} s"
+        text = seen.get("refused", {}).get("error") or (late if "late" in seen else reason)
+        raise MachineError(f"{python} does not work as a Python: {text}", "name another one with --python")
+    cause = f"took more than {timeout:g} s" if "late" in seen else f"ended the process: {reason}"
+    return {"python": seen["start"]["python"], "torch": None, "error": f"reading torch's facts {cause}"}
+
+
+def run(
+    tasks: Iterable[Task],
+    *,
+    python: str,
+    device: str,
+    level: str,
+    seed: int,
+    simulate: str | None = None,
+    folder: str = "suite",
+    timeout: float | None = None,
+    progress: Progress | None = None,
+    memory_limit: int | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> Iterator[Result]:
+    """Yield one Result a (probe, dtype), each as soon as it is final.
+
+    Order: that of `tasks`, group by group; those that failed come last: each is first repeated in a fresh process.
+    timeout: seconds a group of probes may take after its preflight. memory_limit: bytes a worker may add to its size.
+    on_event: sees every line of the protocol. MachineError where no probe can run at all (no torch, failed preflight).
+    A KeyboardInterrupt ends the workers, yields failures that were still waiting for their repetition, and is raised.
+    """
+    wanted = tuple(dict.fromkeys(tasks))
+    _check_simulation(simulate)
+    finished: list[Result] = []
+    held: dict[Task, Result] = {}
+
+    def observe(event: Event) -> None:
+        if progress is not None and event["event"] == "begin":
+            again = "again " if (held and not waiting) else ""
+            progress(len(finished), len(wanted), f"{again}{event['probe']} {event['dtype']}")
+        if on_event is not None:
+            on_event(event)
+
+    def finish(result: Result) -> Result:
+        finished.append(result)
+        if progress is not None:
+            progress(len(finished), len(wanted), f"{result.probe} {result.dtype}: {result.status}")
+        return result
+
+    settings = session.Settings(python, device, level, seed, simulate, folder, timeout, memory_limit, observe)
+    waiting = dict.fromkeys(wanted)
+    try:
+        for task, result in _all_groups(wanted, settings):
+            del waiting[task]
+            if result.status in REPEATED:
+                held[task] = result
+            else:
+                yield finish(result)
+        for task, again in _all_groups(tuple(held), settings, repeating=True):
+            yield finish(settle(held.pop(task), again))
+    except KeyboardInterrupt:
+        yield from map(finish, held.values())
+        raise
+
+
+def run_here(
+    torch: Any,
+    tasks: Iterable[Task],
+    *,
+    device: str,
+    level: str,
+    seed: int,
+    simulate: str | None = None,
+    progress: Progress | None = None,
+    memory_limit: int | None = None,
+) -> Iterator[Result]:
+    """As `run`, but in this process and thread, under whatever dispatch mode the caller has entered.
+
+    A failure is repeated on the spot. Nothing here survives a crash of the process or ends a hang.
+    """
+    wanted = tuple(dict.fromkeys(tasks))
+    _check_simulation(simulate)
+    lost = ""
+    for number, (probe, dtype) in enumerate(wanted):
+        if progress is not None:
+            progress(number, len(wanted), f"{probe.id} {dtype}")
+        if lost:
+            yield session.skipped(probe, dtype, f"the device answers nothing since {lost}")
+            continue
+        result, alive = _once_here(torch, probe, dtype, device, level, seed, simulate, memory_limit)
+        if alive and result.status in REPEATED:
+            again, alive = _once_here(torch, probe, dtype, device, level, seed, simulate, memory_limit)
+            result = settle(result, again)
+        lost = "" if alive else f"{probe.id} {dtype}"
+        yield result
+
+
+def _once_here(
+    torch: Any, probe: catalogue.Probe, dtype: str, device: str, level: str, seed: int, simulate: str | None,
+    memory_limit: int | None,
+) -> tuple[Result, bool]:  # fmt: skip
+    """The result, and False if the device is lost."""
+    from .probes import execute, worker
+
+    run_probe: Any = execute.run
+    try:
+        # Entered a task at a time: a mode must not be in force while the caller has control.
+        with worker.simulation(torch, simulate):
+            found = run_probe(torch, probe, dtype, device, level, seed, memory_limit)
+            return session.result_of(found, probe, dtype), True
+    except execute.DeviceLost as error:
+        return session.result_of(error.result, probe, dtype), False
+    except worker.Refusal as refusal:
+        raise MachineError(f"{simulate} cannot be simulated here: {refusal.args[1]}", "use a newer torch") from refusal
+
+
+# --- groups and processes ---------------------------------------------------------------------------------------------
+
+
+def _all_groups(
+    tasks: Sequence[Task], settings: session.Settings, repeating: bool = False
+) -> Iterator[tuple[Task, Result]]:
+    """(task, Result) for every task; MachineError only while nothing has been measured."""
+    measured = repeating
+    for group in _groups(tasks, settings.level):
+        waiting = dict.fromkeys(group)
+        try:
+            for task, result in _one_group(group, settings):
+                measured = True
+                del waiting[task]
+                yield task, result
+        except session.CannotRunError as trouble:
+            if not measured:
+                raise MachineError(trouble.message, trouble.hint) from trouble
+            for probe, dtype in waiting:
+                yield (probe, dtype), session.skipped(probe, dtype, trouble.message)
+
+
+def _groups(tasks: Sequence[Task], level: str) -> list[tuple[Task, ...]]:
+    """Tasks that share a process, in order of first appearance; a quick run has one process only."""
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault("" if level == "quick" else task[0].group, []).append(task)
+    return [tuple(group) for group in groups.values()]
+
+
+def _one_group(group: Sequence[Task], settings: session.Settings) -> Iterator[tuple[Task, Result]]:
+    """Start processes until every task of the group has a Result. Each start settles a task or is one of `_TRIES`."""
+    waiting, tries, clock = list(group), _TRIES, session.GroupClock(settings.timeout)
+    while waiting:
+        done: set[int] = set()
+        try:
+            for index, result in session.follow(waiting, settings, clock):
+                done.add(index)
+                yield waiting[index], result
+        except session.CannotRunError as trouble:
+            tries -= 1
+            if not trouble.again or not tries:
+                raise
+        waiting = [task for index, task in enumerate(waiting) if index not in done]
+        if clock.over():
+            for probe, dtype in waiting:
+                yield (probe, dtype), session.skipped(probe, dtype, f"its group's {settings.timeout:g} s were used up")
+            return
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def settle(first: Result, again: Result) -> Result:
+    """What a failure and its repetition come to: `flaky` if the repetition passed, else the first result stands."""
+    if again.status not in ("pass", "feature"):
+        return first
+    detail = f"{first.status} at first ({first.detail}), {again.status} when repeated"
+    return replace(first, status="flaky", detail=detail, seconds=first.seconds + again.seconds)
+
+
+def _check_simulation(name: str | None) -> None:
+    models = sorted(path.stem for path in (session.WORKER.parent / "simulate").glob("*.py") if path.stem[0] != "_")
+    if name is not None and name not in models:
+        raise UsageError(f"there is no fault model {name!r}", f"fault models: {', '.join(models)}")
