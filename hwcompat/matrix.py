@@ -99,13 +99,15 @@ _MISSING = _NOT_A_NUMBER | {"null", "none", "na", "n/a", "#na", "#n/a", "#n/a n/
 
 def problem(column: Column, value: str) -> str | None:
     """Why a non-empty cell cannot stand in `column`, or None."""
+    if value in column.words:
+        return None
     if len(value) > column.limit:
         return f"longer than {column.limit} characters"
     if value.startswith(_FORMULA):
         return f"starts with {value[0]!r}, which a spreadsheet runs as a formula"
     if value.lower() in _MISSING:
         return f"bare {value!r} reads as missing: say nonfinite, or leave the cell empty"
-    if column.words and value not in column.words:
+    if column.words:
         return f"{value[:40]!r} is not one of {' '.join(column.words)}"
     if column.pattern and not column.pattern.fullmatch(value):
         return f"{value[:40]!r} is not a {column.kind}"
@@ -236,7 +238,7 @@ def _layout_warnings(layout: _Layout, file: str) -> Iterator[str]:
 
 
 def _record(line: bytes, layout: _Layout) -> _Record:
-    cells = [cell.strip() for cell in _cells(line, layout.header)]
+    cells = list(map(str.strip, _cells(line, layout.header)))
     if len(cells) != len(layout.header):
         raise _BadLineError("line", f"{len(cells)} cells under {len(layout.header)} columns")
     own = ["" if at is None else cells[at] for at in layout.positions]
