@@ -242,7 +242,7 @@ def _no_build(
         return NoBuildError(
             f"torch {torch} does not serve {what} on {where}{why}", f"nearest that does: {nearest.name}", rejected
         )
-    reasons = {each.refusal for each in asked}
+    reasons = {each.refusal for each in asked if not each.refusal.startswith("no wheel for Python")}
     why = f": {reasons.pop()}" if len(reasons) == 1 else ""
     message = f"no torch build{f' {torch}' if torch else ''} serves {what} on {where}{why}"
     return NoBuildError(message, _way_out(machine, checked), rejected)

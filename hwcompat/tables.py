@@ -114,6 +114,11 @@ def extra_dirs() -> tuple[Path, ...]:
     return tuple(_existing_folder(each, f"HWCOMPAT_MATRIX_EXTRA names no folder: {each}") for each in folders)
 
 
+def index_base() -> str:
+    """Base address of the wheel indexes: HWCOMPAT_TORCH_INDEX names a mirror, else PyTorch's own."""
+    return os.environ.get("HWCOMPAT_TORCH_INDEX", "https://download.pytorch.org/whl").rstrip("/")
+
+
 def _existing_folder(folder: Path, message: str) -> Path:
     if not folder.is_dir():
         raise DataError(message, "name an existing folder, or unset the variable, or install hwcompat again")

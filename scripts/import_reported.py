@@ -55,12 +55,13 @@ def reported_rows(cases: Iterable[Record], matrix: Path) -> list[dict[str, str]]
 
 def reported_row(case: Record, known: tables.Tables) -> Row:
     gpu = known_gpu(case["gpu"], known)
-    chip_known = gpu if gpu and gpu.chip else None
+    stated = capability(case["compute_capability"])
+    chip_known = gpu if gpu and gpu.chip and stated in ("", gpu.compute_capability) else None
     row = Row(
         gpu="" if re.search(r"not stated|^Google Colab", case["gpu"]) else case["gpu"],
         pci_id=(chip_known.pci_id or "") if chip_known else "",
         chip=(chip_known.chip or "") if chip_known else "",
-        compute_capability=capability(case["compute_capability"]),
+        compute_capability=stated,
         driver=matching(_PLAIN_VERSION, case["driver"]) or matching(re.compile(r"\d{3}"), case["driver"]),
         os=system(case["os"]),
         arch="aarch64" if "aarch64" in case["os"] else "",
@@ -114,7 +115,7 @@ def cuda_tag(case: Record) -> str:
 
 
 def has_tensor_cores(gpu: Gpu | None, known: tables.Tables) -> bool:
-    return bool(gpu and gpu.chip and known.card_index.chips[gpu.chip].tensor_cores)
+    return gpu is not None and any(card.tensor_cores for card in known.cards if card.chip == gpu.chip)
 
 
 def verdict(case: Record, tensor_cores: bool) -> dict[str, str]:

@@ -286,17 +286,20 @@ def macos_intel_rows(builds: list[Record]) -> list[Record]:
     ]
 
 
-def correct_python(build: Record) -> None:
-    """1.10.2 for aarch64 also has a cp310 wheel on PyPI (listing of 2026-11-20)."""
+def correct(build: Record) -> None:
+    """What other sources say of single rows."""
     if (build["torch"], build["os"], build["arch"]) == ("1.10.2", "linux", "aarch64"):
-        build["python_max"] = "3.10"
+        build["python_max"] = "3.10"  # names of the wheels on PyPI, 2026-11-20
+    if build["os"] == "windows" and build["build_tag"] == "cu102" and version_key(build["torch"]) >= (1, 11):
+        build["verified"] = "no"
+        build["note"] = "pytorch.org said of 1.11 and 1.12: CUDA-10.2 builds are no longer available for Windows"
 
 
 def builds_table(folder: Path) -> list[Record]:
     builds = [build_row(row) for row in read(folder / "torch_builds.csv")]
     apply_measured(builds, read(folder / "torch_wheels_measured.csv"))
     for build in builds:
-        correct_python(build)
+        correct(build)
     builds += linux_cpu_rows(builds) + macos_intel_rows(builds)
     return sorted(
         builds, key=lambda b: (version_key(b["torch"]), b["os"], b["arch"], version_key(b["build_tag"]), b["build_tag"])

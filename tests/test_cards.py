@@ -1,0 +1,293 @@
+"""Spellings of a card, its known faults and defaults, and version ranges mean what they say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwcompat import model, tables
+from hwcompat.errors import UsageError
+from hwcompat.tablerows import cuda_version, in_range
+
+MATRIX = Path(__file__).resolve().parents[1] / "matrix"
+
+
+@pytest.fixture(scope="module")
+def known() -> tables.Tables:
+    return tables.load_tables(MATRIX)
+
+
+# --- cards ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pci_device_lies_on_one_chip_and_a_chip_has_one_capability(known: tables.Tables) -> None:
+    for pci_id, cards in known.card_index.by_pci.items():
+        assert len({card.chip for card in cards}) == 1, pci_id
+    capabilities = {(card.chip, card.compute_capability) for card in known.cards}
+    assert len(capabilities) == len({chip for chip, _ in capabilities})
+
+
+def test_turing_chips_without_any_tensor_core_card_are_tu116_and_tu117(known: tables.Tables) -> None:
+    turing = {card.chip for card in known.cards if card.architecture == "Turing"}
+    assert turing - {card.chip for card in known.cards if card.tensor_cores} == {"TU116", "TU117"}
+
+
+@pytest.mark.parametrize(
+    ("text", "chip", "capability"),
+    [
+        ("NVIDIA GeForce GTX 1660 Ti", "TU116", "7.5"),
+        ("gtx 1660 ti", "TU116", "7.5"),
+        ("GeForce-GTX-1660-Ti", "TU116", "7.5"),
+        ("GTX1660Ti", "TU116", "7.5"),
+        ("GTX 1660 Ti 6GB", "TU116", "7.5"),
+        ("TU116 [GeForce GTX 1660 Ti]", "TU116", "7.5"),
+        ("TU116M [GeForce GTX 1660 Ti Mobile]", "TU116", "7.5"),
+        ("NVIDIA Corporation TU117M [GeForce GTX 1650 Mobile / Max-Q]", "TU117", "7.5"),
+        ("10de:2182", "TU116", "7.5"),
+        ("10DE:2191:1028:0949", "TU116", "7.5"),
+        ("NVIDIA T1000", "TU117", "7.5"),
+        ("Quadro T1000", "TU117", "7.5"),
+        ("P100", "GP100", "6.0"),
+        ("Tesla P100-PCIE-16GB", "GP100", "6.0"),
+        ("Tesla V100-SXM2-16GB", "GV100", "7.0"),
+        ("Tesla T4", "TU104", "7.5"),
+        ("A100", "GA100", "8.0"),
+        ("NVIDIA A100-SXM4-80GB", "GA100", "8.0"),
+        ("NVIDIA H100 80GB HBM3", "GH100", "9.0"),
+        ("RTX 4090 Laptop GPU", "AD103", "8.9"),
+        ("RTX 4090", "AD102", "8.9"),
+        ("NVIDIA GeForce RTX 5090", "GB202", "12.0"),
+        ("NVIDIA TITAN X (Pascal)", "GP102", "6.1"),
+        ("sm_75", None, "7.5"),
+        ("7.5", None, "7.5"),
+        ("compute_120", None, "12.0"),
+        ("gfx1100", None, "gfx1100"),
+        ("gfx90a", None, "gfx90a"),
+    ],
+)
+def test_a_card_is_found_by_any_of_its_spellings(
+    known: tables.Tables, text: str, chip: str | None, capability: str
+) -> None:
+    [gpu] = tables.resolve_gpu(text, known)
+    assert (gpu.chip, gpu.compute_capability) == (chip, capability)
+
+
+def test_every_card_is_found_by_its_own_name_and_pci_ids(known: tables.Tables) -> None:
+    for card in known.cards:
+        assert card.chip in {gpu.chip for gpu in tables.resolve_gpu(card.name, known)}, card.name
+        assert all(tables.chip_of(pci_id, None, known) == card.chip for pci_id in card.pci_ids)
+
+
+def test_a_name_sold_on_several_chips_gives_all_of_them(known: tables.Tables) -> None:
+    found = tables.resolve_gpu("NVIDIA GeForce GTX 1650", known)
+    assert {gpu.chip for gpu in found} == {"TU106", "TU116", "TU117"}
+    assert {gpu.pci_id for gpu in found} == {"10de:1f0a", "10de:2188", None}  # TU117 has six ids
+    assert tables.chip_of(None, "NVIDIA GeForce GTX 1650", known) is None
+    assert tables.chip_of("10de:2188", "NVIDIA GeForce GTX 1650", known) == "TU116"
+
+
+def test_words_for_no_card(known: tables.Tables) -> None:
+    assert tables.resolve_gpu("cpu", known) == ()
+    [apple] = tables.resolve_gpu("MPS", known)
+    assert apple.vendor == "apple"
+
+
+def test_memory_is_known_only_where_the_text_says_it(known: tables.Tables) -> None:
+    assert tables.resolve_gpu("Tesla P40 24GB", known)[0].vram_bytes == 24 * 2**30
+    assert tables.resolve_gpu("Tesla P40", known)[0].vram_bytes is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["GTX 1660 Tie", "1660", "RTX 4090 Max", "GTX 16", "NVIDIA", "gfx110X", "10de:ffff", "Titan", "RTX", "T4 T4", "x"],
+)
+def test_an_unknown_card_is_never_taken_for_another(known: tables.Tables, text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        tables.resolve_gpu(text, known)
+    assert error.value.hint
+
+
+def test_an_unknown_card_gets_the_three_nearest_names(known: tables.Tables) -> None:
+    with pytest.raises(UsageError) as error:
+        tables.resolve_gpu("GTX 1660 Tie", known)
+    assert "NVIDIA GeForce GTX 1660 Ti" in error.value.hint
+    assert error.value.hint.count(";") == 2
+
+
+@pytest.mark.parametrize(("text", "nearest"), [("9.9", "10.0"), ("sm_76", "7.5"), ("1.0", "3.0")])
+def test_an_impossible_capability_gets_the_nearest_real_ones(known: tables.Tables, text: str, nearest: str) -> None:
+    with pytest.raises(UsageError) as error:
+        tables.resolve_gpu(text, known)
+    assert nearest in error.value.hint
+
+
+def test_an_empty_name_is_a_usage_error(known: tables.Tables) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        tables.resolve_gpu("  ", known)
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_cards_or_one_usage_error(text: str) -> None:
+    try:
+        found = tables.resolve_gpu(text, tables.load_tables(MATRIX))
+    except UsageError:
+        return
+    assert all(isinstance(gpu, model.Gpu) for gpu in found)
+
+
+@given(st.sampled_from(range(500)), st.sampled_from(["upper", "lower", "dashed", "glued"]))
+def test_case_dashes_and_brand_do_not_change_the_card(number: int, change: str) -> None:
+    known = tables.load_tables(MATRIX)
+    name = known.cards[number].name
+    bare = name.replace("NVIDIA ", "").replace("GeForce ", "").replace("Tesla ", "")
+    changed = {
+        "upper": name.upper(),
+        "lower": bare.lower(),
+        "dashed": bare.replace(" ", "-"),
+        "glued": bare.replace(" ", ""),
+    }[change]
+    if change == "glued" and re.search("design|gpu|mobile|pcie|sxm", changed, re.IGNORECASE):
+        return  # a word that is left out or renamed cannot be seen inside a longer one
+    assert {g.chip for g in tables.resolve_gpu(changed, known)} == {g.chip for g in tables.resolve_gpu(name, known)}
+
+
+# --- faults and defaults ----------------------------------------------------------------------------------------------
+
+
+def gpu_of(text: str, known: tables.Tables) -> model.Gpu:
+    return tables.resolve_gpu(text, known)[0]
+
+
+def fault_ids(text: str, known: tables.Tables, **build: str) -> set[str]:
+    return {fault.id for fault in tables.faults_for(gpu_of(text, known), tables=known, **build)}
+
+
+def test_the_fp16_faults_of_tu116_hold_from_cuda_11_and_for_an_unknown_build(known: tables.Tables) -> None:
+    both = {"tu11x-fp16-conv", "tu11x-fp16-gemm-slow"}
+    assert both <= fault_ids("10de:2182", known, torch="2.14.1", cuda="cu126", os="windows")
+    assert both <= fault_ids("10de:2182", known)
+    assert "tu11x-fp16-conv" not in fault_ids("10de:2182", known, torch="1.10.0", cuda="cu102")
+
+
+@pytest.mark.parametrize("text", ["RTX 2080", "10de:1f0a", "Tesla T4", "RTX 4090", "P100"])
+def test_the_tu116_faults_are_not_blamed_on_other_turing_cards(known: tables.Tables, text: str) -> None:
+    assert not {fault for fault in fault_ids(text, known, cuda="cu126") if fault.startswith("tu11x")}
+
+
+def test_a_caution_needs_a_known_build_and_ends_with_its_range(known: tables.Tables) -> None:
+    name = "cudnn-sdpa-hopper-nan-gradient"
+    assert name in fault_ids("NVIDIA H200", known, torch="2.13.0+cu130", cuda="13.0")
+    assert name not in fault_ids("NVIDIA H200", known, torch="2.10.0")
+    assert name not in fault_ids("NVIDIA H200", known, torch="2.14.0")
+    assert name not in fault_ids("NVIDIA H200", known)
+    assert name not in fault_ids("RTX 4090", known, torch="2.13.0")
+
+
+def test_a_cpu_has_no_graphics_card_fault(known: tables.Tables) -> None:
+    assert tables.faults_for(None, torch="2.13.0", cuda="cpu", tables=known) == ()
+
+
+def test_fault_entries_name_real_chips_and_capabilities(known: tables.Tables) -> None:
+    for fault in known.faults:
+        assert set(fault.chips) <= {card.chip for card in known.cards}, fault.id
+        numbers = {c for c in fault.compute_capabilities if not c.startswith("gfx")}
+        assert numbers <= {card.compute_capability for card in known.cards}, fault.id
+        assert all(url.startswith("https://") for url in fault.citations), fault.id
+
+
+def test_only_faults_worth_avoiding_a_build_say_so(known: tables.Tables) -> None:
+    assert {fault.id for fault in known.faults if fault.effect == "avoid"} == {"torch250-cudnn-sdpa-hopper"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fp16_gemm", "default_amp"),
+    [
+        ("GTX 1660 Ti", "emulated", "off"),
+        ("NVIDIA T1000", "emulated", "off"),
+        ("RTX 2080", "native", "float16"),
+        ("10de:1f0a", "unknown", "unknown"),
+        ("NVIDIA CMP 40HX", "unknown", "unknown"),
+        ("GTX 1080 Ti", "fp32-rate", "off"),
+        ("P100", "fp32-rate", "off"),
+        ("Tesla M40", "fp32-rate", "off"),
+        ("Tesla V100-SXM2-16GB", "native", "float16"),
+        ("RTX 3090", "native", "bfloat16"),
+        ("RTX 5090", "native", "bfloat16"),
+        ("7.5", "unknown", "off"),
+        ("8.6", "native", "bfloat16"),
+        ("Jetson AGX Orin", "unknown", "unknown"),
+        ("gfx1100", "unknown", "unknown"),
+        ("mps", "unknown", "unknown"),
+    ],
+)
+def test_the_most_specific_default_counts(known: tables.Tables, text: str, fp16_gemm: str, default_amp: str) -> None:
+    default = tables.default_for(gpu_of(text, known), known)
+    assert default is not None
+    assert (default.fp16_gemm, default.default_amp) == (fp16_gemm, default_amp)
+
+
+def test_every_card_has_a_default_and_bf16_is_default_only_where_native(known: tables.Tables) -> None:
+    for card in known.cards:
+        gpu = model.Gpu(name=card.name, chip=card.chip, compute_capability=card.compute_capability)
+        default = tables.default_for(gpu, known)
+        assert default is not None
+        assert default.match != "device", card.name
+        assert default.default_amp != "bfloat16" or (default.bf16 == "native" and card.bf16_native), card.name
+
+
+def test_every_mining_card_of_turing_and_later_is_unknown(known: tables.Tables) -> None:
+    later = {"Volta", "Turing", "Ampere"}
+    for card in known.cards:
+        if card.segment == "cmp" and card.architecture in later and card.chip not in ("TU116", "TU117"):
+            gpu = model.Gpu(name=card.name, chip=card.chip, pci_id=card.pci_ids[0])
+            default = tables.default_for(gpu, known)
+            assert default is not None
+            assert default.default_amp == "unknown", card.name
+
+
+# --- version ranges ---------------------------------------------------------------------------------------------------
+
+VERSIONS = st.lists(st.integers(0, 30), min_size=1, max_size=4)
+
+
+def dotted(parts: list[int]) -> str:
+    return ".".join(map(str, parts))
+
+
+def padded(parts: list[int]) -> list[int]:
+    return parts + [0] * (4 - len(parts))
+
+
+@given(VERSIONS, VERSIONS, st.sampled_from([">=", "<=", ">", "<", "==", "!="]))
+def test_a_range_compares_as_lists_of_numbers_do(version: list[int], bound: list[int], operator: str) -> None:
+    a, b = padded(version), padded(bound)
+    expected = {">=": a >= b, "<=": a <= b, ">": a > b, "<": a < b, "==": a == b, "!=": a != b}[operator]
+    assert in_range(dotted(version) + "+cu126", operator + dotted(bound)) is expected
+
+
+@given(VERSIONS, VERSIONS, VERSIONS)
+def test_a_range_of_two_parts_is_both_of_them(version: list[int], low: list[int], high: list[int]) -> None:
+    v, lo, hi = dotted(version), ">=" + dotted(low), "<" + dotted(high)
+    assert in_range(v, f"{lo},{hi}") is (in_range(v, lo) and in_range(v, hi))
+
+
+@given(VERSIONS)
+def test_trailing_zeros_mean_nothing(version: list[int]) -> None:
+    assert in_range(dotted(version), "==" + dotted([*version, 0, 0]))
+
+
+@pytest.mark.parametrize("wanted", ["2.11", ">=", "~=2.1", ">=2.x", ">=2.1,,<3", ">=2.1;<3"])
+def test_what_is_no_range_is_refused(wanted: str) -> None:
+    with pytest.raises(ValueError, match="not a version range"):
+        in_range("2.11", wanted)
+
+
+@pytest.mark.parametrize(
+    ("tag", "version"), [("cu126", "12.6"), ("cu92", "9.2"), ("12.6", "12.6"), ("cpu", ""), ("rocm6.2", ""), ("", "")]
+)
+def test_tags_of_cuda(tag: str, version: str) -> None:
+    assert cuda_version(tag) == version

@@ -1,0 +1,356 @@
+"""From a machine to the torch build that exists and runs there: every gate, the answer, and an independent check."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwcompat import resolver, tables
+from hwcompat.errors import NoBuildError, UsageError
+from hwcompat.model import Gpu, Pin, TorchFacts
+
+MATRIX = Path(__file__).resolve().parents[1] / "matrix"
+
+
+@pytest.fixture(scope="module")
+def known() -> tables.Tables:
+    return tables.load_tables(MATRIX)
+
+
+def pin(known: tables.Tables, *cards: str, **machine: Any) -> Pin:
+    """The pin for named cards on a plain Linux machine, with what `machine` says otherwise."""
+    gpus = [gpu for card in cards for gpu in tables.resolve_gpu(card, known)[:1]]
+    asked = {"driver": "580.65.06", "os": "linux", "arch": "x86_64", "python": "3.11", "tables": known, **machine}
+    return resolver.resolve(gpus, **asked)
+
+
+def refused(known: tables.Tables, *cards: str, **machine: Any) -> NoBuildError:
+    with pytest.raises(NoBuildError) as error:
+        pin(known, *cards, **machine)
+    return error.value
+
+
+def name(answer: Pin) -> str:
+    return f"{answer.torch}+{answer.tag}"
+
+
+# --- whole answers ----------------------------------------------------------------------------------------------------
+
+
+def test_gtx_1660_ti_on_windows_with_a_cuda_12_driver(known: tables.Tables) -> None:
+    answer = pin(known, "NVIDIA GeForce GTX 1660 Ti", driver="552.22", os="windows")
+    assert answer.tag.startswith("cu12")
+    assert answer.verified == "yes"
+    assert answer.index_url == f"https://download.pytorch.org/whl/{answer.tag}"
+    assert any("kernel sm_75 in the wheel serves 7.5" in reason for reason in answer.because)
+    assert any("driver 552.22 >= 528.33, the floor of CUDA 12.x on Windows" in reason for reason in answer.because)
+    assert any(
+        line == "2.14.1+cu132: driver 552.22 < 580, the floor of CUDA 13.x on Windows" for line in answer.rejected
+    )
+    [build] = [b for b in known.builds if (b.torch, b.tag, b.os) == (answer.torch, answer.tag, "windows")]
+    assert "sm_75" in build.archs
+
+
+@pytest.mark.parametrize(
+    ("cards", "machine", "expected"),
+    [
+        (["GTX 1080 Ti"], {"driver": "570.86"}, "2.14.1+cu126"),
+        (["GTX 1080 Ti"], {}, "2.14.1+cu126"),
+        (["Tesla V100-SXM2-16GB"], {}, "2.14.1+cu126"),
+        (["RTX 5090"], {"driver": "570.86"}, "2.11.0+cu128"),
+        (["RTX 5090"], {}, "2.15.0+cu132"),
+        (["RTX 4090"], {"driver": "525.60.13"}, "2.14.1+cu126"),
+        (["RTX 4090"], {"driver": "525.60.12"}, "2.7.1+cu118"),
+        (["Tesla K80"], {"driver": "470.82.01", "python": "3.10"}, "2.7.1+cu118"),
+        (["GTX 980 Ti"], {"driver": "441.22", "os": "windows", "python": "3.9"}, "1.10.2+cu102"),
+        (["Tesla V100-SXM2-16GB", "RTX 5090"], {}, "2.10.0+cu128"),
+        (["RTX 5090", "GTX 1080 Ti"], {"os": "windows"}, "2.8.0+cu128"),
+        (["NVIDIA GB10"], {"arch": "aarch64"}, "2.15.0+cu132"),
+        (["Jetson AGX Orin"], {"arch": "aarch64"}, "2.15.0+cu132"),
+        (["Jetson AGX Thor"], {"arch": "aarch64"}, "2.15.0+cu132"),
+        (["RTX 2080"], {"driver": "552.22", "wsl": True}, "2.14.1+cu126"),
+        (["gfx1100"], {}, "2.13.0+rocm7.2"),
+        (["mps"], {"os": "macos", "arch": "arm64"}, "2.15.0+cpu"),
+        ([], {"os": "macos", "arch": "arm64"}, "2.15.0+cpu"),
+        ([], {"os": "macos", "arch": "x86_64"}, "2.2.2+cpu"),
+        ([], {"os": "windows"}, "2.15.0+cpu"),
+        ([], {}, "2.13.0+cpu"),
+        ([], {"python": "3.8"}, "2.4.1+cpu"),
+    ],
+)
+def test_known_machines(known: tables.Tables, cards: list[str], machine: dict[str, Any], expected: str) -> None:
+    assert name(pin(known, *cards, **machine)) == expected
+
+
+def test_companions_come_with_the_pin_and_a_missing_one_is_explained(known: tables.Tables) -> None:
+    old = pin(known, "RTX 4090", torch="2.6")
+    assert (old.torchvision, old.torchaudio) == ("0.21.0", "2.6.0")
+    new = pin(known, "RTX 4090")
+    assert (new.torchvision, new.torchaudio) == ("0.29.2", None)
+    assert any(reason.startswith("no torchaudio is known for torch 2.15.0") for reason in new.because)
+
+
+def test_the_index_base_can_be_a_mirror(known: tables.Tables) -> None:
+    assert (
+        pin(known, "RTX 4090", index_base="https://mirror.example/whl/").index_url == "https://mirror.example/whl/cu132"
+    )
+
+
+# --- several cards ----------------------------------------------------------------------------------------------------
+
+
+def test_cards_that_no_build_serves_together_get_one_environment_each(known: tables.Tables) -> None:
+    error = refused(known, "RTX 5090", "GTX 1080 Ti")
+    assert "NVIDIA GeForce RTX 5090 needs 2.15.0+cu132" in error.hint
+    assert "NVIDIA GeForce GTX 1080 Ti needs 2.14.1+cu126" in error.hint
+
+
+def test_cards_of_two_makers_get_one_environment_each(known: tables.Tables) -> None:
+    assert "rocm" in refused(known, "RTX 4090", "gfx1100").hint
+
+
+def test_a_name_on_two_chips_is_answered_for_those_that_a_build_serves(known: tables.Tables) -> None:
+    machine = {"driver": "552.22", "os": "windows", "arch": "x86_64", "python": "3.11", "tables": known}
+    answer = resolver.resolve_any(tables.resolve_gpu("GTX 750 Ti", known), **machine)
+    assert answer.tag == "cu126"
+    assert answer.warnings == ("NVIDIA GeForce GTX 750 Ti also exists on GK106 (3.0), which no build serves",)
+    turing = resolver.resolve_any(tables.resolve_gpu("GTX 1650", known), **machine)
+    assert turing.warnings == ()
+    with pytest.raises(NoBuildError):
+        resolver.resolve_any(tables.resolve_gpu("GT 730", known), **machine)
+
+
+# --- wishes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("torch", "expected"),
+    [
+        ("2.6", "2.6.0+cu126"),
+        ("2.6.0", "2.6.0+cu126"),
+        ("2.6.0+cu124", "2.6.0+cu124"),
+        ("2.5", "2.5.1+cu124"),
+        ("1", "1.13.1+cu117"),
+    ],
+)
+def test_a_wish_is_met_by_its_newest_patch_or_exactly(known: tables.Tables, torch: str, expected: str) -> None:
+    assert name(pin(known, "RTX 3090", torch=torch, python="3.10")) == expected
+
+
+@pytest.mark.parametrize(
+    ("card", "torch", "nearest"),
+    [
+        ("RTX 5090", "2.6", "2.7.0+cu128"),
+        ("GTX 1080 Ti", "2.14.1+cu130", "2.14.1+cu126"),
+        ("RTX 4090", "2.6.0+cu132", "2.6.0+cu126"),
+    ],
+)
+def test_a_refused_wish_names_the_reason_and_the_nearest_that_serves(
+    known: tables.Tables, card: str, torch: str, nearest: str
+) -> None:
+    error = refused(known, card, torch=torch)
+    assert error.hint == f"nearest that does: {nearest}"
+    assert torch in error.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"driver": "abc"},
+        {"driver": ""},
+        {"driver": "5522.2"},
+        {"python": "2.7"},
+        {"python": "three"},
+        {"torch": "9.9.1"},
+        {"torch": "new"},
+        {"torch": "2.6.0+cu999"},
+        {"os": "beos"},
+        {"arch": "riscv64"},
+    ],
+    ids=str,
+)
+def test_what_cannot_exist_is_a_usage_error(known: tables.Tables, wrong: dict[str, str]) -> None:
+    with pytest.raises(UsageError) as error:
+        pin(known, "RTX 4090", **wrong)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("system", "arch"), [("Windows", "AMD64"), ("linux", "arm64"), ("macos", "aarch64"), ("LINUX", "x64")]
+)
+def test_other_names_of_systems_and_processors_are_understood(known: tables.Tables, system: str, arch: str) -> None:
+    assert pin(known, os=system, arch=arch).tag == "cpu"
+
+
+# --- the installed build ----------------------------------------------------------------------------------------------
+
+
+def installed(version: str = "2.8.0+cu128", archs: str = "sm_75 sm_80 sm_90 sm_120", cuda: str = "12.8") -> TorchFacts:
+    return TorchFacts(version=version, build="cuda", cuda=cuda, cudnn="9.10.2", arch_list=tuple(archs.split()))
+
+
+def test_an_installed_build_that_serves_is_kept(known: tables.Tables) -> None:
+    answer = pin(known, "RTX 4090", installed=installed())
+    assert (name(answer), answer.installed, answer.torchvision) == ("2.8.0+cu128", True, "0.23.0")
+    assert answer.because[0] == "2.8.0+cu128 is installed and serves"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [{"newest": True}, {"torch": "2.9"}, {"driver": "470.82.01"}, {"installed": installed(archs="sm_50 sm_60")}],
+    ids=["newest", "wish", "driver", "kernels"],
+)
+def test_an_installed_build_is_replaced_for_a_reason(known: tables.Tables, reason: dict[str, Any]) -> None:
+    answer = pin(known, "RTX 4090", **{"installed": installed(), **reason})
+    assert not answer.installed
+    assert name(answer) != "2.8.0+cu128"
+
+
+def test_an_installed_build_that_lost_is_named_with_its_reason(known: tables.Tables) -> None:
+    cpu = TorchFacts(version="2.13.0+cpu", build="cpu")
+    answer = pin(known, "RTX 4090", installed=cpu)
+    assert answer.rejected[0] == "2.13.0+cpu (installed): a cpu build is not for nvidia"
+    assert pin(known, installed=cpu).installed
+
+
+def test_an_installed_build_is_judged_by_its_own_kernels_not_by_the_table(known: tables.Tables) -> None:
+    own = installed("2.10.0a0+git1234", archs="sm_61 compute_61", cuda="13.0")
+    answer = pin(known, "GTX 1080 Ti", installed=own)
+    assert (answer.installed, answer.tag, answer.torch) == (True, "cu130", "2.10.0a0")
+
+
+# --- an independent resolver ------------------------------------------------------------------------------------------
+
+
+def naive(rows: list[dict[str, str]], drivers: list[dict[str, str]], machine: dict[str, Any]) -> tuple[str, str] | None:
+    """The best (torch, tag) by the rules as written down, straight from the CSV text; shares no code with hwcompat."""
+    found = []
+    for row in rows:
+        if (row["os"], row["arch"]) != (machine["os"], machine["arch"]):
+            continue
+        if machine["capabilities"]:
+            if not re.fullmatch(r"cu\d+", row["build_tag"]):
+                continue
+            major, minor = int(row["build_tag"][2:-1]), int(row["build_tag"][-1])
+        elif row["build_tag"] != "cpu":
+            continue
+        python = int(machine["python"].split(".")[1])
+        if not int(row["python_min"].split(".")[1]) <= python <= int(row["python_max"].split(".")[1]):
+            continue
+        sure = {"yes": 2, "inferred": 1, "no": 0}[row["verified"]]
+        if machine["capabilities"]:
+            column = f"min_driver_{machine['driver_os']}"
+            toolkits = [
+                d for d in drivers if d["cuda"] == f"{major}.{minor}" or d["cuda"].startswith(f"{major}.{minor}.")
+            ]
+            least = max(numbers(d[f"{column}_minor_compat"] or d[column]) for d in toolkits)
+            if numbers(machine["driver"]) < least:
+                continue
+            verdicts = [naive_kernel(row, rows, capability, major) for capability in machine["capabilities"]]
+            if None in verdicts:
+                continue
+            sure = min(sure, *verdicts)
+            rank = (major, minor)
+        else:
+            rank = (0, 0)
+        avoid = row["torch"] == "2.5.0" and "9.0" in machine["capabilities"]
+        found.append((sure, not avoid, numbers(row["torch"]), rank, row["torch"], row["build_tag"]))
+    return max(found)[-2:] if found else None
+
+
+def numbers(text: str) -> list[int]:
+    parts = [int(part) for part in text.split(".")]
+    return parts + [0] * (4 - len(parts))
+
+
+def naive_kernel(row: dict[str, str], rows: list[dict[str, str]], capability: str, major: int) -> int | None:
+    """2: a listed cubin serves; 0: nobody read the list but one of its kind serves; None: not served."""
+    if row["sm_list"]:
+        return 2 if naive_serves(row["sm_list"], capability) else None
+    same = [r for r in rows if (r["os"], r["arch"]) == (row["os"], row["arch"]) and r["build_tag"][:-1] == f"cu{major}"]
+    return 0 if any(naive_serves(r["sm_list"], capability) for r in same) else None
+
+
+def naive_serves(sm_list: str, capability: str) -> bool:
+    card_major, card_minor = capability.split(".")
+    for cubin in sm_list.split():
+        digits = cubin[3:]
+        if digits[:-1] == card_major and int(digits[-1]) <= int(card_minor):
+            return True
+    return False
+
+
+CAPABILITIES = [
+    "3.0",
+    "3.5",
+    "3.7",
+    "5.0",
+    "5.2",
+    "6.0",
+    "6.1",
+    "7.0",
+    "7.5",
+    "8.0",
+    "8.6",
+    "8.9",
+    "9.0",
+    "10.0",
+    "12.0",
+    "12.1",
+]
+DRIVERS = [
+    "390.40",
+    "418.96",
+    "441.22",
+    "450.80.02",
+    "470.82.01",
+    "525.60.13",
+    "528.33",
+    "552.22",
+    "570.86",
+    "580.65.06",
+    "595.71",
+]
+PLACES = [
+    ("linux", "x86_64", False),
+    ("linux", "aarch64", False),
+    ("windows", "x86_64", False),
+    ("linux", "x86_64", True),
+]
+
+
+def sampled_machines(count: int) -> list[dict[str, Any]]:
+    pairs = [list(pair) for pair in itertools.combinations(CAPABILITIES, 2)]
+    cards = [[], *[[one] for one in CAPABILITIES] * 4, *pairs]
+    places = list(itertools.product(cards, DRIVERS, PLACES, [f"3.{minor}" for minor in range(6, 17)]))
+    chosen = random.Random(20261120).sample(places, count)
+    return [
+        {"capabilities": c, "driver": d, "os": o, "arch": a, "wsl": w, "driver_os": "windows" if w else o, "python": p}
+        for c, d, (o, a, w), p in chosen
+    ]
+
+
+def test_a_naive_resolver_written_apart_agrees_on_a_broad_sample(known: tables.Tables) -> None:
+    with (MATRIX / "torch_builds.csv").open(encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    with (MATRIX / "cuda_drivers.csv").open(encoding="utf-8", newline="") as handle:
+        drivers = list(csv.DictReader(handle))
+    served = 0
+    for machine in sampled_machines(400):
+        gpus = [Gpu(name=each, compute_capability=each) for each in machine["capabilities"]]
+        expected = naive(rows, drivers, machine)
+        asked = {key: machine[key] for key in ("driver", "os", "arch", "python", "wsl")}
+        try:
+            answer = resolver.resolve(gpus, tables=known, **asked)
+        except NoBuildError:
+            assert expected is None, machine
+        else:
+            assert (answer.torch, answer.tag) == expected, machine
+            served += 1
+    assert 100 < served < 400
