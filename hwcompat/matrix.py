@@ -50,8 +50,8 @@ class Column:
 
 _SHORT, _URL, _PROSE = 200, 500, 8192
 MAX_LINE = 131_072
-"""Bytes. No line of valid cells is longer: two prose cells, a URL and 38 short ones are 24,484 characters, each at most
-4 bytes in UTF-8 (a doubled quote is 2), with 41 commas and 82 quotes 98,059 bytes."""
+"""Bytes. No line of valid cells is longer: two prose cells, a URL and 37 short ones are 24,284 characters, each at most
+4 bytes in UTF-8 (a doubled quote is 2), with 39 commas and 80 quotes 97,255 bytes."""
 
 _WORDS = {
     **dict.fromkeys(CAPABILITIES, VERDICTS),
@@ -332,7 +332,12 @@ def _slug(text: str) -> str:
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Replace `path` by these rows: same rows, same bytes (merged, sorted, LF). Atomic; hold `store.lock(path)` where
     others write too. UsageError for a row that could not be read back; MachineError where nothing can be written."""
-    store.write_bytes_atomic(path, _encode(_layout(_NAMES), [(_checked(row), ()) for row in rows], ()))
+    store.write_atomic(path, to_text(rows))
+
+
+def to_text(rows: Iterable[Row]) -> str:
+    """The content `write_rows` would give a file."""
+    return _encode(_layout(_NAMES), [(_checked(row), ()) for row in rows], ()).decode("utf-8")
 
 
 def append_row(path: Path, row: Row) -> tuple[str, ...]:
@@ -368,15 +373,20 @@ def _encode(layout: _Layout, records: Iterable[_Record], unread: Sequence[bytes]
     return text.getvalue().encode("utf-8") + b"".join(line + b"\n" for line in unread)
 
 
-# --- for pandas -------------------------------------------------------------------------------------------------------
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+def cells(row: Row) -> dict[str, str]:
+    """The row's cells by column name, in column order."""
+    return dict(zip(_NAMES, sort_key(row), strict=True))
 
 
 def frame(rows: Sequence[Row]) -> pandas.DataFrame:
     """One line a row: text as it stands (empty stays empty), `NUMBERS` as float with NaN for empty."""
     import pandas
 
-    cells = list(zip(*map(sort_key, rows), strict=True)) or [()] * len(_NAMES)
-    columns = {name: pandas.Series(list(values), dtype=object) for name, values in zip(_NAMES, cells, strict=True)}
+    values = list(zip(*map(sort_key, rows), strict=True)) or [()] * len(_NAMES)
+    columns = {name: pandas.Series(list(column), dtype=object) for name, column in zip(_NAMES, values, strict=True)}
     for name in NUMBERS:
         columns[name] = columns[name].map(lambda text: float(text) if text else float("nan")).astype(float)
     table: pandas.DataFrame = pandas.DataFrame(columns)

@@ -193,7 +193,7 @@ def _acquired(lock_file: Any, timeout: float) -> Any:
 
 
 def _lacks_hard_locks(error: BaseException) -> bool:
-    """NFS without a lock daemon and some FUSE mounts answer so; filelock before 3.20 raises NotImplementedError."""
+    """NFS without a lock daemon and some FUSE mounts answer so; older filelock says NotImplementedError."""
     return isinstance(error, NotImplementedError) or getattr(error, "errno", None) in _NO_HARD_LOCKS
 
 

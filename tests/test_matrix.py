@@ -356,6 +356,13 @@ def test_a_frame_keeps_words_and_empty_cells_and_makes_numbers_floats():
     assert table["fp32_tflops"].isna().tolist() == [False, True]
 
 
+def test_cells_and_text_are_what_a_file_holds(tmp_path: Path):
+    matrix.write_rows(tmp_path / "x.csv", [ROW])
+    assert matrix.to_text([ROW]).encode() == (tmp_path / "x.csv").read_bytes()
+    assert list(matrix.cells(ROW)) == NAMES
+    assert Row(**matrix.cells(ROW)) == ROW
+
+
 def test_a_frame_of_nothing_has_every_column():
     table = matrix.frame([])
     assert list(table.columns) == NAMES

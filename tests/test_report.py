@@ -344,6 +344,13 @@ def test_the_stored_report_is_the_public_one_and_the_sidecar_is_apart(private_ho
     assert store.read_sidecar(one.id)["host"] == "hidden-host.example.org"
 
 
+def test_an_environment_alone_is_written_as_it_stands_in_a_report():
+    environment = replace(SMALL.environment, executable="/home/x/python", notes=("see /home/x",))
+    written = json.loads(report.environment_json(environment))
+    assert written == document(replace(SMALL, environment=environment))["environment"]
+    assert written["notes"] == ["see <path>"]
+
+
 def test_redaction_does_not_change_the_report_it_is_given():
     before = copy.copy(SMALL)
     report.redact(SMALL)
