@@ -1,0 +1,99 @@
+"""Builds the environments that tests/clients/ needs: one shared Python with torch, many client versions beside it.
+
+    python scripts/make_client_environments.py DIR
+
+makes `DIR/venv` (torch and the clients' dependencies, no torchvision) and `DIR/ultralytics-<version>` for each version,
+installed with `--no-deps --target`, so that one copy of torch serves them all; a test puts one such folder on
+PYTHONPATH. Then `HWCOMPAT_TEST_CLIENTS=DIR python -m pytest tests/clients`. What is already there is kept.
+`DIR/measured.json` holds the seconds and megabytes of each part (torch from a local wheel, two cores: 37 s and 1.6 GB
+for the shared environment, 1 to 2 s and 4 to 10 MB for each version).
+
+No torchvision on purpose: a wheel built for CUDA beside a CPU torch breaks the import with "operator torchvision::nms
+does not exist"; tests/clients/stub/ provides the few names the clients import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+TORCH = "torch==2.13.0"
+DEPENDENCIES = (
+    "opencv-python-headless",
+    "matplotlib",
+    "pillow",
+    "scipy",
+    "polars",
+    "pandas",
+    "requests",
+    "psutil",
+    "pyyaml",
+    "numpy",
+    "py-cpuinfo",
+    "tqdm",
+    "seaborn",
+)
+WITHOUT_DEPENDENCIES = ("ultralytics-thop",)  # it would ask for a torch of its own
+ULTRALYTICS = ["8.0.200", "8.2.90", "8.3.250", "8.4.79", "8.4.80", "8.4.128", "8.4.130", "8.4.190"]
+"""One of each key era and both sides of each change, the newest last (November 2026)."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--torch", default=TORCH, help="requirement for torch (default %(default)s)")
+    parser.add_argument("--torch-index", help="index with CPU wheels of torch, for example the project's own /whl/cpu")
+    parser.add_argument("--ultralytics", nargs="*", default=ULTRALYTICS, metavar="VERSION")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    python = shared_environment(folder, arguments.torch, arguments.torch_index)
+    for version in arguments.ultralytics:
+        target = folder / f"ultralytics-{version}"
+        command = ["--no-deps", "--target", str(target), f"ultralytics=={version}"]
+        step(folder, target, lambda command=command: pip(python, *command))
+    return 0
+
+
+def shared_environment(folder: Path, torch: str, torch_index: str | None) -> Path:
+    """The interpreter of `DIR/venv`, with torch and the clients' dependencies in it."""
+    target = folder / "venv"
+    python = target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def build() -> None:
+        venv.create(target, with_pip=True)
+        pip(python, torch, *(["--index-url", torch_index] if torch_index else []))
+        pip(python, *DEPENDENCIES)
+        pip(python, "--no-deps", *WITHOUT_DEPENDENCIES)
+
+    step(folder, target, build)
+    return python
+
+
+def pip(python: Path, *arguments: str) -> None:
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *arguments], check=True)
+
+
+def step(folder: Path, target: Path, build) -> None:
+    """Runs `build` unless an earlier run finished it, and notes what it cost."""
+    record = folder / "measured.json"
+    measured = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    if target.name in measured:
+        print(f"{target.name}: already there")
+        return
+    started = time.monotonic()
+    build()
+    size = sum(path.lstat().st_size for path in target.rglob("*") if not path.is_symlink())
+    measured[target.name] = {"seconds": round(time.monotonic() - started, 1), "megabytes": round(size / 1e6, 1)}
+    record.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    print(f"{target.name}: {measured[target.name]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

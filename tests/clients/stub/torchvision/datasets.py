@@ -1,0 +1,5 @@
+"""Names only: nothing is classified here."""
+
+
+class ImageFolder:
+    pass
