@@ -7,7 +7,7 @@ CUDA runtime inside it; it holds a kernel for the card; PTX, where a wheel reall
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hwcompat.model import Build, Gpu, ToolkitDriver
 from hwcompat.tablerows import cuda_version, version_key
@@ -22,8 +22,7 @@ _JETSON_UNIFIED_SINCE = (13, 2)
 _JETSON_UNIFIED = ("7.2", "8.7")
 
 
-@dataclass(frozen=True)
-class Machine:
+class Machine(NamedTuple):
     """What a build must serve: every one of `gpus` (none: the CPU) under this driver, system and Python."""
 
     gpus: tuple[Gpu, ...]
@@ -40,8 +39,7 @@ class Machine:
         return "windows" if self.wsl else self.os
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """A build and what the gates say: `refusal` empty means it passes, `trust` how sure that is."""
 
     build: Build
@@ -102,11 +100,11 @@ def _check_driver(state: Checked, machine: Machine) -> Checked:
         return _doubt(state, f"the driver that {whose} needs is in no table")
     if machine.driver is None:
         warning = f"the driver is unknown; {state.name} needs {floor} or newer, the floor of {whose}"
-        return replace(state, warnings=(*state.warnings, warning))
+        return state._replace(warnings=(*state.warnings, warning))
     if version_key(machine.driver) < version_key(floor):
-        return replace(state, refusal=f"driver {machine.driver} < {floor}, the floor of {whose}")
+        return state._replace(refusal=f"driver {machine.driver} < {floor}, the floor of {whose}")
     reason = f"driver {machine.driver} >= {floor}, the floor of {whose}"
-    return replace(state, because=(*state.because, reason))
+    return state._replace(because=(*state.because, reason))
 
 
 def _floor_scope(cuda: str) -> str:
@@ -124,25 +122,25 @@ def _check_kernel(state: Checked, gpu: Gpu, machine: Machine) -> Checked:
     if gpu.vendor == "apple":
         return _check_mps(state, machine)
     if not capability:
-        return replace(state, refusal=f"the compute capability of {gpu.name} is unknown")
+        return state._replace(refusal=f"the compute capability of {gpu.name} is unknown")
     if _is_jetson(capability, machine.tables) and machine.driver is None:
-        return replace(state, refusal="a Jetson needs NVIDIA's own builds, unless its driver is known")
+        return state._replace(refusal="a Jetson needs NVIDIA's own builds, unless its driver is known")
     if not build.archs:
         return _check_unknown_kernels(state, capability, machine.tables)
     kernel = serving_kernel(build, capability, machine.tables)
     if kernel:
         verb = f"kernel {kernel} in the wheel serves {capability}"
-        return replace(state, because=tuple(dict.fromkeys((*state.because, f"{verb} ({origin(build)})"))))
+        return state._replace(because=tuple(dict.fromkeys((*state.because, f"{verb} ({origin(build)})"))))
     ptx = _serving_ptx(build, capability, machine)
     if ptx:
-        return replace(state, because=(*state.because, f"PTX of {ptx} in the wheel is compiled for {capability}"))
-    return replace(state, refusal=f"no kernel for {capability}")
+        return state._replace(because=(*state.because, f"PTX of {ptx} in the wheel is compiled for {capability}"))
+    return state._replace(refusal=f"no kernel for {capability}")
 
 
 def _check_mps(state: Checked, machine: Machine) -> Checked:
     if machine.os != "macos" or version_key(state.build.torch) < _MPS_SINCE:
-        return replace(state, refusal="MPS needs macOS and torch 1.12 or newer")
-    return replace(state, because=(*state.because, "every macOS build since torch 1.12 has MPS"))
+        return state._replace(refusal="MPS needs macOS and torch 1.12 or newer")
+    return state._replace(because=(*state.because, "every macOS build since torch 1.12 has MPS"))
 
 
 def origin(build: Build) -> str:
@@ -156,7 +154,7 @@ def _check_unknown_kernels(state: Checked, capability: str, tables: Tables) -> C
     build = state.build
     relatives = (other for other in tables.builds if other.archs and _family(other) == _family(build))
     if not any(serving_kernel(other, capability, tables) for other in relatives):
-        return replace(state, refusal=f"no kernel for {capability} in any wheel of its kind whose list is known")
+        return state._replace(refusal=f"no kernel for {capability} in any wheel of its kind whose list is known")
     return _doubt(state, f"nobody has read which kernels {state.name} holds")
 
 
@@ -166,7 +164,7 @@ def _family(build: Build) -> tuple[str, str, str]:
 
 
 def _doubt(state: Checked, warning: str) -> Checked:
-    return replace(state, trust="no", warnings=(*state.warnings, warning))
+    return state._replace(trust="no", warnings=(*state.warnings, warning))
 
 
 def serving_kernel(build: Build, capability: str, tables: Tables) -> str:
@@ -231,7 +229,7 @@ def _with_doubts(state: Checked, machine: Machine) -> Checked:
         warnings += (f"{state.name} is not confirmed ({build.verified}): {build.source}",)
     if faults:
         warnings += tuple(dict.fromkeys(f"{fault.title}: {fault.workaround}" for fault in faults))
-    return replace(state, warnings=warnings, avoid=faults[0].id if faults else "")
+    return state._replace(warnings=warnings, avoid=faults[0].id if faults else "")
 
 
 def tag_key(tag: str) -> tuple[int, ...]:

@@ -278,7 +278,7 @@ def _way_out(machine: Machine, checked: Sequence[Checked]) -> str:
 
 
 def _relaxed(build: Build, machine: Machine) -> Checked:
-    return check(build, replace(machine, python=build.python_max, driver=None))
+    return check(build, machine._replace(python=build.python_max, driver=None))
 
 
 def _nothing_made(machine: Machine) -> str:
@@ -291,7 +291,7 @@ def _environments(machine: Machine) -> str:
     """Which build each card alone would need."""
     needs = []
     for gpu in machine.gpus:
-        alone = replace(machine, gpus=(gpu,))
+        alone = machine._replace(gpus=(gpu,))
         serving = [c for c in (check(b, alone) for b in machine.tables.builds if is_for(b, alone)) if not c.refusal]
         best = max(serving, key=lambda each: each.rank, default=None)
         needs.append(f"{gpu.name} needs {best.name if best else 'another machine: no build serves it'}")

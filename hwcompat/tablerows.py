@@ -62,17 +62,17 @@ class BadCellError(ValueError):
 
 
 def _text(row: Mapping[str, Any], column: str) -> str:
-    value = str(row.get(column, "")).strip()
-    if not value:
-        raise BadCellError(column, "is empty")
+    value = row.get(column)
+    if not isinstance(value, str) or not value.strip():
+        raise BadCellError(column, "is empty" if value in (None, "") else f"{value!r} is no text")
     return value
 
 
 def _one_of(row: Mapping[str, Any], column: str, allowed: Sequence[str]) -> str:
-    value = _text(row, column)
+    value: Any = row.get(column)
     if value not in allowed:
         raise BadCellError(column, f"{value!r} is none of {' '.join(allowed)}")
-    return value
+    return str(value)
 
 
 def _flag(row: Record, column: str) -> bool:
@@ -81,7 +81,7 @@ def _flag(row: Record, column: str) -> bool:
 
 def _versions(row: Record, column: str) -> str:
     """A dotted number, or empty."""
-    value = row.get(column, "").strip()
+    value = row.get(column, "")
     if value and not _VERSION.fullmatch(value):
         raise BadCellError(column, f"{value!r} is not a version")
     return value

@@ -209,7 +209,7 @@ def _yaml_faults(path: Path) -> list[tuple[int, Any]]:
 # --- spellings of a card ----------------------------------------------------------------------------------------------
 
 _PCI_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}(:[0-9a-f]{4}:[0-9a-f]{4})?")
-_PCI_DATABASE = re.compile(r"\s*(?:nvidia corporation )?([a-z]{2}\d[0-9a-z]*)\s*\[(.+)\]\s*", re.IGNORECASE)
+_PCI_DATABASE = r"(?i)\s*(?:nvidia corporation )?([a-z]{2}\d[0-9a-z]*)\s*\[(.+)\]\s*"  # compiled only if needed
 _CAPABILITY = re.compile(r"(?:sm_?|compute_?)(\d{1,2})(\d)|(\d{1,2})\.(\d)")
 _GFX = re.compile(r"gfx[0-9]{1,3}[0-9a-f]{2}")
 
@@ -252,7 +252,7 @@ def _cards_named(text: str, tables: Tables) -> tuple[Card, ...]:
 
 def _cards_of_pci_database(text: str, tables: Tables) -> tuple[Card, ...]:
     """Cards for "TU116M [GeForce GTX 1660 Ti Mobile]": the chip is known, so a laptop may go by the plain name."""
-    found = _PCI_DATABASE.fullmatch(text)
+    found = re.fullmatch(_PCI_DATABASE, text)
     if not found:
         return ()
     name = found[2].split("/")[0]
