@@ -393,15 +393,18 @@ class Recommendation:
 
     @property
     def amp(self) -> bool | None:
-        return self._value("amp")
+        value: bool | None = self._value("amp")
+        return value
 
     @property
     def half(self) -> bool | None:
-        return self._value("half")
+        value: bool | None = self._value("half")
+        return value
 
     @property
     def dtype(self) -> str | None:
-        return self._value("dtype")
+        value: str | None = self._value("dtype")
+        return value
 
     def _value(self, name: str) -> Any:
         setting = self.settings.get(name)

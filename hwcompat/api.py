@@ -1,0 +1,270 @@
+"""The facade that ties the pillars together; every function of the public Python API lives here.
+
+Facts are read here (this machine, its local reports, the tables) and handed to the pure functions below.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import emitters, matrix, tables, target
+from .errors import HwcompatError, MachineError, UsageError
+from .model import Environment, Pin, Recommendation, Report, Result, Row
+
+if TYPE_CHECKING:
+    import pandas
+
+Progress = Callable[[int, int, str], None]
+_RECENT = 32  # local reports looked at, newest first: enough for every card of a machine on several builds
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def detect(python: str | None = None) -> Environment:
+    """Everything known of this machine and of the interpreter whose torch is meant; never raises for a missing fact.
+
+    `python` is the path of that interpreter; None: this one if it has torch, else the active environment's.
+    """
+    from . import environment
+
+    return environment.detect(python)
+
+
+def probe(
+    device: str | None = None,
+    level: str = "standard",
+    only: Sequence[str] = (),
+    seed: int = 0,
+    isolate: bool = True,
+    python: str | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+    simulate: str | None = None,
+) -> Report:
+    """Measure this machine and return the Report; nothing is recorded (see `record`).
+
+    device    None: what torch should use, one card of each model; else cuda:0, all, cpu, mps, xpu
+    level     quick, standard or full
+    only      probe ids or families ("conv") instead of a level's selection
+    seed      of the inputs; exact digests are kept for seed 0 only
+    isolate   False: everything in this process and thread, under whatever dispatch mode the caller has entered
+    python    path of the interpreter whose torch is tested
+    timeout   seconds per group of probes
+    progress  callable(done, total, label)
+    simulate  name of a fault model: what a sick card would look like; such a report is never evidence
+    """
+    from . import measure
+
+    measure.select_probes(level, only)
+    if not isolate and python is not None:
+        raise UsageError("isolate=False runs in this very interpreter", "leave out python=, or isolate")
+    if isolate:
+        env, execute = _isolated(python, level, seed, timeout, progress, simulate)
+    else:
+        env, execute = _in_process(level, seed, simulate)
+    return measure.run(env, device, level, only, seed, simulate, execute, _new_id, _utc_now)
+
+
+def _isolated(
+    python: str | None, level: str, seed: int, timeout: float | None, progress: Progress | None, simulate: str | None
+) -> tuple[Environment, Callable[[Sequence[Any], str], Iterable[Result]]]:
+    from . import environment, runner
+
+    env = environment.detect(python)
+
+    def execute(tasks: Sequence[Any], device: str) -> Iterator[Result]:
+        return runner.run(
+            tasks, python=env.executable or "", device=device, level=level, seed=seed,
+            simulate=simulate, timeout=timeout, progress=progress,
+        )  # fmt: skip
+
+    return env, execute
+
+
+def _in_process(
+    level: str, seed: int, simulate: str | None
+) -> tuple[Environment, Callable[[Sequence[Any], str], Iterable[Result]]]:
+    from . import environment, runner
+    from .probes import facts
+
+    try:
+        import torch
+    except ImportError as error:
+        raise MachineError("this interpreter has no torch", "python -m pip install torch, or isolate") from error
+    env = environment.detect(None, read_torch=lambda _python: facts.read(torch))
+
+    def execute(tasks: Sequence[Any], device: str) -> Iterator[Result]:
+        return runner.run_here(torch, tasks, device=device, level=level, seed=seed, simulate=simulate)
+
+    return env, execute
+
+
+def _new_id() -> str:
+    from . import report
+
+    return report.new_id()
+
+
+def _utc_now() -> str:
+    from datetime import datetime, timezone
+
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- remembering ------------------------------------------------------------------------------------------------------
+
+
+def record(report: Report, matrix_folder: Path | None = None) -> tuple[Path, ...]:
+    """Write the report (and one row a device) to this user's data folder, and the rows to `matrix_folder` as well.
+
+    Returns the row files written. A simulated report is refused; an interrupted one is kept as a report without a row.
+    """
+    from . import report as reports
+    from . import store
+
+    if report.simulated:
+        raise UsageError("a simulated report is never recorded", "probe without --simulate")
+    for one in (report, *report.others):
+        store.save_report(one.id, reports.to_json(one), _sidecar(one))
+    if report.interrupted:
+        return ()
+    folders = [store.home() / "matrix"] + ([matrix_folder] if matrix_folder else [])
+    return tuple(_append(folder, row) for folder in folders for row in reports.rows(report))
+
+
+def _append(folder: Path, row: Row) -> Path:
+    path = matrix.row_path(folder, row)
+    matrix.append_row(path, row)
+    return path
+
+
+def _sidecar(report: Report) -> Mapping[str, Any]:
+    from . import store
+
+    return store.sidecar(report.gpu.pci_bus_id if report.gpu else None, report.environment.executable)
+
+
+def matrix_rows() -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Every row of the packaged matrix, the extra folders and this user's own, and what was wrong with the others."""
+    from . import store
+
+    folders = [*tables.data_folders(), store.home() / "matrix"]
+    return matrix.load_rows(tuple(dict.fromkeys(folders)))
+
+
+def load_matrix() -> pandas.DataFrame:
+    """Every row (packaged, extra and local) as a pandas DataFrame, one column a matrix column."""
+    return matrix.frame(matrix_rows()[0])
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+
+
+def resolve(
+    gpu: str | Sequence[str] | None = None,
+    driver: str | None = None,
+    os: str | None = None,
+    arch: str | None = None,
+    python: str | None = None,
+    torch: str | None = None,
+    newest: bool = False,
+) -> Pin:
+    """The torch build for a machine that need not be here; what is left out is taken from this machine.
+
+    gpu: a name as NVML reports it, a PCI id, a capability, cpu, mps, gfx1100, or a list of these. Raises NoBuildError.
+    """
+    data = tables.load_tables()
+    return target.pin(_described(gpu or "cpu", driver, os, arch, python, data), torch, newest, data)
+
+
+def recommend(
+    report: Report | None = None,
+    gpu: str | Sequence[str] | None = None,
+    driver: str | None = None,
+    os: str | None = None,
+    arch: str | None = None,
+    python: str | None = None,
+    torch: str | None = None,
+    prefer: str = "speed",
+    newest: bool = False,
+) -> Recommendation:
+    """Settings and pins for this machine, for the machine of `report`, or for the machine described by `gpu` and so on.
+
+    prefer: "speed", or "memory" (a correct but slower 16-bit dtype may win).
+    """
+    if prefer not in ("speed", "memory"):
+        raise UsageError(f"prefer is speed or memory, not {prefer!r}", "leave it out for speed")
+    data = tables.load_tables()
+    if report is not None:
+        aim = target.of_environment(report.environment, (r for r in (report, *report.others) if not r.simulated))
+    elif gpu is not None:
+        aim = _described(gpu, driver, os, arch, python, data)
+    else:
+        env = detect(python)
+        aim = target.of_environment(env, local_reports())
+    rows = matrix_rows()[0]
+    return target.decide(aim, rows, torch=torch, prefer=prefer, newest=newest, date=_utc_now()[:10], tables=data)
+
+
+def advise(report: Report) -> Recommendation:
+    """What `report` alone leads to on its machine, a simulated one included: for showing it, not for acting on it."""
+    gpus = (report.gpu,) if report.gpu else ()
+    aim = target.of_environment(replace(report.environment, gpus=gpus), (report,))
+    data = tables.load_tables()
+    return target.decide(aim, (), torch=None, prefer="speed", newest=False, date=_utc_now()[:10], tables=data)
+
+
+def render(rec: Recommendation, name: str, version: str | None = None) -> str:
+    """The recommendation in a client's native format; `version` is the client's, None: what every version accepts."""
+    return emitters.render(rec, name, version)
+
+
+# --- reading the edges ------------------------------------------------------------------------------------------------
+
+
+def _described(
+    gpu: str | Sequence[str],
+    driver: str | None,
+    os: str | None,
+    arch: str | None,
+    python: str | None,
+    data: tables.Tables,
+) -> target.Target:
+    """A machine in words; the system, architecture and Python of this one where they are left out."""
+    import platform
+
+    from . import system
+
+    names = [gpu] if isinstance(gpu, str) else list(gpu)
+    here = system.normal_os(sys.platform)
+    return target.of_words(
+        names,
+        driver=driver,
+        os=os or here,
+        arch=arch or (system.normal_arch(platform.machine(), here) if os in (None, here) else "x86_64"),
+        python=python or ".".join(map(str, sys.version_info[:2])),
+        wsl=False,
+        tables=data,
+    )
+
+
+def local_reports() -> tuple[Report, ...]:
+    """This machine's recent reports, newest first; another host's (a shared home) and unreadable ones are left out."""
+    import platform
+
+    from . import report as reports
+    from . import store
+
+    host = platform.node()
+    found = []
+    for path in store.saved_reports()[:_RECENT]:
+        if store.read_sidecar(path.stem).get("host") == host:
+            with suppress(HwcompatError):
+                found.append(reports.read_report(path))
+    return tuple(found)

@@ -1,0 +1,233 @@
+"""One probe run from start to Report: choose the devices, run the suite on each, judge, assemble.
+
+Nothing is written here; a GPU that is present but unusable stops the run instead of being replaced by the CPU.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import __version__, environment, resolver, tables, verdicts
+from .errors import HwcompatError, MachineError, UsageError
+from .model import Environment, Gpu, Measurement, Report, Result
+from .probes import catalogue
+
+Progress = Callable[[int, int, str], None]
+Task = tuple[catalogue.Probe, str]
+
+SUITE_VERSION = "1"
+"""Raised when the set of probes changes in a way that makes runs incomparable; each probe also has its own version."""
+
+
+# --- what to run ------------------------------------------------------------------------------------------------------
+
+
+def select_probes(level: str, only: Sequence[str]) -> tuple[catalogue.Probe, ...]:
+    """The probes of `level`, or those named by `only`; an unknown name is a UsageError with the nearest ids."""
+    if level not in catalogue.LEVELS:
+        raise UsageError(f"there is no level {level!r}", f"levels: {', '.join(catalogue.LEVELS)}")
+    probes = catalogue.listing()
+    for word in only:
+        if not catalogue.select(probes, level, (word,)):
+            raise UsageError(f"no probe is called {word!r}", f"nearest: {', '.join(_nearest(word, probes))}")
+    chosen: tuple[catalogue.Probe, ...] = catalogue.select(probes, level, tuple(only))
+    return chosen
+
+
+def _nearest(word: str, probes: Sequence[catalogue.Probe]) -> list[str]:
+    import difflib
+
+    ids = [p.id for p in probes]
+    groups = sorted({p.id.split(".")[0] for p in probes})
+    return difflib.get_close_matches(word, ids + groups, n=3, cutoff=0.0)
+
+
+def tasks_for(probes: Sequence[catalogue.Probe], kind: str) -> tuple[Task, ...]:
+    """(probe, dtype) for every probe that runs on this `kind` of device (cpu cuda mps xpu)."""
+    return tuple((probe, dtype) for probe in probes if kind in probe.devices for dtype in probe.dtypes)
+
+
+# --- where to run -----------------------------------------------------------------------------------------------------
+
+
+def choose_devices(env: Environment, wish: str | None) -> tuple[tuple[str, Gpu | None], ...]:
+    """(device, its Gpu) pairs that `wish` means here; MachineError where this machine cannot serve it."""
+    if env.torch is None:
+        raise MachineError("there is no torch in the chosen Python", repair_line(env) or _no_torch_hint(env))
+    if wish == "cpu":
+        return (("cpu", None),)
+    seen = visible_devices(env)
+    blocked = environment.unusable_gpu(env)
+    if wish is None:
+        if blocked:
+            raise MachineError(blocked, repair_line(env))
+        return _one_of_each_model(seen) if seen else (("cpu", None),)
+    if wish == "all" and seen:
+        return seen
+    names = {"cuda": "cuda:0", "xpu": "xpu:0"}
+    chosen = tuple(pair for pair in seen if pair[0] in (wish, names.get(wish)))
+    if not chosen:
+        _refuse_device(env, wish, seen, blocked)
+    return chosen
+
+
+def _refuse_device(env: Environment, wish: str, seen: Sequence[tuple[str, Gpu | None]], blocked: str | None) -> None:
+    known = wish == "all" or wish.partition(":")[0] in ("cpu", "cuda", "mps", "xpu")
+    available = "devices here: " + ", ".join(["cpu", *(name for name, _ in seen)])
+    if not known or (":" in wish and not wish.partition(":")[2].isdigit()):
+        raise UsageError(f"{wish!r} is not a device", f"{available}; or all")
+    if blocked:
+        raise MachineError(blocked, repair_line(env))
+    raise MachineError(f"this machine has no device {wish!r}", available + _cluster_hint())
+
+
+def _cluster_hint() -> str:
+    """On a login node or in a container without GPUs, the line that gets one."""
+    if shutil.which("srun"):
+        return "; on a login node: srun --gres=gpu:1 hwcompat probe"
+    if Path("/.dockerenv").exists():
+        return "; in a container: start it with docker run --gpus all"
+    return ""
+
+
+def visible_devices(env: Environment) -> tuple[tuple[str, Gpu | None], ...]:
+    """(device, Gpu) for every accelerator that torch sees, by torch's own index."""
+    if env.torch is None:
+        return ()
+    word = {"cuda": "cuda", "rocm": "cuda", "xpu": "xpu", "mps": "mps"}.get(env.torch.build)
+    if word is None:
+        return ()
+    gpus = sorted((g for g in env.gpus if g.torch_index is not None), key=lambda g: g.torch_index or 0)
+    if word == "mps":
+        return (("mps", gpus[0]),) if gpus else ()
+    return tuple((f"{word}:{gpu.torch_index}", gpu) for gpu in gpus)
+
+
+def _one_of_each_model(seen: Sequence[tuple[str, Gpu | None]]) -> tuple[tuple[str, Gpu | None], ...]:
+    """The first card of every model: another card of the same model is `--device all`."""
+    first: dict[Any, tuple[str, Gpu | None]] = {}
+    for device, gpu in seen:
+        first.setdefault((gpu.name, gpu.pci_id, gpu.vram_bytes, gpu.mig_profile) if gpu else device, (device, gpu))
+    return tuple(first.values())
+
+
+def repair_line(env: Environment) -> str:
+    """The one line that installs a torch build this machine can use; empty where no table knows one."""
+    try:
+        pin = resolver.resolve(
+            tuple(g for g in env.gpus if g.vendor == "nvidia"),
+            driver=env.driver,
+            os=env.os,
+            arch=env.arch,
+            python=env.python or "",
+            tables=tables.load_tables(),
+            index_base=tables.index_base(),
+            wsl=env.wsl,
+        )
+    except HwcompatError as error:
+        return " ".join(part for part in (error.message, error.hint) if part)
+    packages = [f"torch=={pin.torch}"] + ([f"torchvision=={pin.torchvision}"] if pin.torchvision else [])
+    return f"{python_word(env)} -m pip install --force-reinstall {' '.join(packages)} --index-url {pin.index_url}"
+
+
+def python_word(env: Environment) -> str:
+    """How the user starts the chosen interpreter; quoted where the path has a blank."""
+    path = env.executable or "python"
+    return f'"{path}"' if " " in path else path
+
+
+def _no_torch_hint(env: Environment) -> str:
+    return f"install one: {python_word(env)} -m pip install torch"
+
+
+# --- running and assembling -------------------------------------------------------------------------------------------
+
+
+def run(
+    env: Environment,
+    device: str | None,
+    level: str,
+    only: Sequence[str],
+    seed: int,
+    simulate: str | None,
+    execute: Callable[[Sequence[Task], str], Iterable[Result]],
+    identify: Callable[[], str],
+    now: Callable[[], str],
+) -> Report:
+    """Probe every device that `device` means and give one Report, the first device's, with the `others` inside.
+
+    `execute(tasks, device)` yields Results; `identify()` makes a report id; `now()` the UTC time. A KeyboardInterrupt
+    keeps what was finished and marks the report `interrupted`.
+    """
+    probes = select_probes(level, only)
+    reports: list[Report] = []
+    for name, gpu in choose_devices(env, device):
+        tasks = tasks_for(probes, name.partition(":")[0])
+        results, interrupted = _collect(execute(tasks, name))
+        blank = Report(
+            id=identify(), date=now(), hwcompat=__version__, suite=SUITE_VERSION, level=level, seed=seed, device=name,
+            environment=env, gpu=gpu, simulated=simulate, interrupted=interrupted, notes=_notes(only),
+        )  # fmt: skip
+        reports.append(assemble(blank, results, probes))
+        if interrupted:
+            break
+    return replace(reports[0], others=tuple(reports[1:]))
+
+
+def _notes(only: Sequence[str]) -> tuple[str, ...]:
+    return (f"only these probes were run: {', '.join(only)}",) if only else ()
+
+
+def _collect(results: Iterable[Result]) -> tuple[tuple[Result, ...], bool]:
+    """The results, and True if Ctrl-C ended them early; what was finished by then is kept."""
+    kept: list[Result] = []
+    try:
+        for result in results:
+            kept.append(result)
+    except KeyboardInterrupt:
+        return tuple(kept), True
+    return tuple(kept), False
+
+
+def assemble(blank: Report, results: Sequence[Result], probes: Sequence[catalogue.Probe]) -> Report:
+    """The Report of `results`: speed, verdicts, cautions and digests filled in. Pure."""
+    speed = speed_of(results)
+    capability = blank.gpu.compute_capability if blank.gpu else None
+    capabilities, cautions = verdicts.judge(
+        results,
+        speed,
+        device=blank.device,
+        compute_capability=capability,
+        bf16_native=None,
+        probes={probe.id: probe for probe in probes},
+    )
+    order = {probe.id: n for n, probe in enumerate(probes)}
+    return replace(
+        blank,
+        results=tuple(sorted(results, key=lambda r: order.get(r.probe, len(order)))),
+        capabilities=capabilities,
+        cautions=tuple(cautions),
+        speed=speed,
+        digests=digests_of(results, blank),
+    )
+
+
+def speed_of(results: Sequence[Result]) -> Mapping[str, Measurement]:
+    """Every fact of the results that carries a unit, as a Measurement."""
+    return {
+        key: Measurement(fact["value"], fact["unit"], fact["low"], fact["high"], fact["count"], fact.get("note", ""))
+        for result in results
+        for key, fact in result.data.items()
+        if isinstance(fact, Mapping) and "unit" in fact
+    }
+
+
+def digests_of(results: Sequence[Result], blank: Report) -> Mapping[str, str]:
+    """Exact digests by probe, dtype, version and level; only for seed 0, since other seeds have other inputs."""
+    if blank.seed != 0 or blank.simulated:
+        return {}
+    return {f"exact/{r.probe}/{r.dtype}/v{r.version}/{blank.level}": r.digest for r in results if r.digest}

@@ -1,0 +1,144 @@
+"""The machine that an answer is for (this one, the one of a report, or one that is only described), and the answer.
+
+Pure once the tables are loaded: facts come in as an Environment or as words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from . import policy, resolver
+from .circumstances import CardFacts, Machine
+from .errors import NoBuildError, UsageError
+from .model import Environment, Gpu, Pin, Recommendation, Report, Row
+from .tables import Tables, default_for, faults_for, index_base, resolve_gpu
+
+_DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
+_BF16_UNITS = (8, 0)  # https://docs.nvidia.com/cuda/ampere-tuning-guide/index.html
+
+
+@dataclass(frozen=True)
+class Target:
+    """`alternatives`: the gpus are chips that one name may mean, of which the machine has one."""
+
+    machine: Machine
+    gpus: tuple[Gpu, ...] = ()
+    alternatives: bool = False
+    described: bool = False  # by words, not by a machine that was read
+    reports: tuple[Report, ...] = ()
+    clients: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def device(self) -> str:
+        return _DEVICE.get(self.gpus[0].vendor, "cuda") if self.gpus else "cpu"
+
+
+def of_environment(env: Environment, reports: Iterable[Report]) -> Target:
+    """The machine of `env`, its hidden cards left out; `reports` are this machine's, newest first."""
+    return Target(
+        machine=Machine(env.os, env.arch, env.python or "", env.driver, env.wsl, env.torch, env.cpu),
+        gpus=_one_vendor(tuple(gpu for gpu in env.gpus if not gpu.hidden)),
+        reports=tuple(reports),
+        clients=env.torch.clients if env.torch else {},
+    )
+
+
+def _one_vendor(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """A torch build serves one vendor: NVIDIA's cards if there are any, else the first one's."""
+    vendor = "nvidia" if any(gpu.vendor == "nvidia" for gpu in gpus) else gpus[0].vendor if gpus else ""
+    return tuple(gpu for gpu in gpus if gpu.vendor == vendor)
+
+
+def of_words(
+    names: Sequence[str], *, driver: str | None, os: str, arch: str, python: str, wsl: bool, tables: Tables
+) -> Target:
+    """The machine with cards of these `names`. UsageError for a name that no table knows."""
+    found = [resolve_gpu(name, tables) for name in names]
+    gpus = tuple(gpu for cards in found for gpu in cards)
+    if len({gpu.vendor for gpu in gpus}) > 1:
+        raise UsageError("one torch build serves one vendor's cards", "ask for each vendor's cards apart")
+    warnings = tuple(_ambiguous(name, cards) for name, cards in zip(names, found, strict=True) if len(cards) > 1)
+    machine = Machine(os, arch, python, driver, wsl)
+    return Target(machine, gpus, alternatives=len(names) == 1, described=True, warnings=warnings)
+
+
+def _ambiguous(name: str, gpus: Sequence[Gpu]) -> str:
+    chips = ", ".join(f"{gpu.chip} ({gpu.compute_capability})" for gpu in gpus)
+    return f"{name} is sold on several chips: {chips}; this answers for the worst of them, unless you give the PCI id"
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
+    """The build for `target`; `torch` is a wish. Raises NoBuildError or UsageError."""
+    machine = target.machine
+    find = resolver.resolve_any if target.alternatives and len(target.gpus) > 1 else resolver.resolve
+    return find(
+        target.gpus,
+        driver=machine.driver,
+        os=machine.os,
+        arch=machine.arch,
+        python=machine.python,
+        torch=torch,
+        installed=machine.torch,
+        tables=tables,
+        index_base=index_base(),
+        newest=newest,
+        wsl=machine.wsl,
+    )
+
+
+def decide(
+    target: Target, rows: Sequence[Row], *, torch: str | None, prefer: str, newest: bool, date: str, tables: Tables
+) -> Recommendation:
+    """Settings and pin for `target`. NoBuildError only where the machine was described, or a build was wished for:
+    a machine with a working torch gets its settings even if no table knows a build for it."""
+    chosen: Pin | None
+    warnings = target.warnings
+    try:
+        chosen = pin(target, torch, newest, tables)
+    except NoBuildError as error:
+        if target.described or torch or target.machine.torch is None:
+            raise
+        chosen, warnings = None, (*warnings, f"no torch build to pin: {error.message}")
+    return policy.decide(
+        cards=tuple(card_facts(gpu, target.machine, chosen, tables) for gpu in target.gpus or (None,)),
+        device=target.device,
+        machine=target.machine,
+        reports=target.reports,
+        rows=rows,
+        pin=chosen,
+        prefer=prefer,
+        clients=target.clients,
+        date=date,
+        warnings=warnings,
+    )
+
+
+def card_facts(gpu: Gpu | None, machine: Machine, build: Pin | None, tables: Tables) -> CardFacts:
+    """What the tables say of a card with the build that will be used."""
+    torch, cuda, cudnn = _versions(machine, build)
+    faults = faults_for(gpu, torch=torch, cuda=cuda, cudnn=cudnn, os=machine.row_os, tables=tables)
+    return CardFacts(gpu, faults, default_for(gpu, tables), _bf16_native(gpu, tables))
+
+
+def _versions(machine: Machine, build: Pin | None) -> tuple[str, str, str]:
+    if build:
+        return build.torch, build.tag, build.cudnn
+    if machine.torch:
+        return machine.torch.version.partition("+")[0], machine.torch.cuda or "", machine.torch.cudnn or ""
+    return "", "", ""
+
+
+def _bf16_native(gpu: Gpu | None, tables: Tables) -> bool | None:
+    """Does the chip have bf16 units? None: nobody knows, as for AMD, Intel and Apple here."""
+    if gpu is None or gpu.vendor != "nvidia":
+        return None
+    card = tables.card_index.chips.get(gpu.chip or "")
+    if card:
+        return card.bf16_native
+    major, _, minor = (gpu.compute_capability or "").partition(".")
+    return (int(major), int(minor)) >= _BF16_UNITS if major.isdigit() and minor.isdigit() else None
