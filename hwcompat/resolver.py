@@ -11,9 +11,8 @@ from hwcompat.errors import NoBuildError, UsageError
 from hwcompat.gates import Checked, Machine, check, driver_floor, is_for, origin, tag_key
 from hwcompat.model import Build, Companion, Gpu, Pin, TorchFacts
 from hwcompat.tablerows import version_key
-from hwcompat.tables import Tables
+from hwcompat.tables import DEFAULT_INDEX, Tables
 
-DEFAULT_INDEX = "https://download.pytorch.org/whl"
 SHOWN_REJECTIONS = 12
 
 _ARCHS = {"linux": ("x86_64", "aarch64"), "windows": ("x86_64", "arm64"), "macos": ("arm64", "x86_64")}

@@ -21,6 +21,7 @@ from hwcompat.model import Build, Card, Companion, Fault, Gpu, PrecisionDefault,
 from hwcompat.spelling import memory_gb, spellings
 from hwcompat.tablerows import BadCellError, cuda_version, in_range
 
+DEFAULT_INDEX = "https://download.pytorch.org/whl"
 T = TypeVar("T")
 Record = Mapping[str, str]
 
@@ -116,7 +117,7 @@ def extra_dirs() -> tuple[Path, ...]:
 
 def index_base() -> str:
     """Base address of the wheel indexes: HWCOMPAT_TORCH_INDEX names a mirror, else PyTorch's own."""
-    return os.environ.get("HWCOMPAT_TORCH_INDEX", "https://download.pytorch.org/whl").rstrip("/")
+    return (os.environ.get("HWCOMPAT_TORCH_INDEX") or DEFAULT_INDEX).rstrip("/")
 
 
 def _existing_folder(folder: Path, message: str) -> Path:
@@ -148,10 +149,7 @@ def _read_csv(
 ) -> tuple[tuple[T, ...], tuple[str, ...]]:
     rows: dict[object, T] = {}
     warnings: list[str] = []
-    for number, folder in enumerate(folders):
-        path = folder / name
-        if number and not path.exists():
-            continue
+    for path in _files(folders, name):
         for line, cells in _csv_lines(path):
             try:
                 row = parse(cells)
@@ -159,6 +157,11 @@ def _read_csv(
             except BadCellError as bad:
                 warnings.append(f"{path}:{line}: {bad}")
     return tuple(rows.values()), tuple(warnings)
+
+
+def _files(folders: Sequence[Path], name: str) -> list[Path]:
+    """The file in the first folder, which must have it, and in those of the others that do."""
+    return [folders[0] / name, *(each / name for each in folders[1:] if (each / name).exists())]
 
 
 def _csv_lines(path: Path) -> list[tuple[int, Record]]:
@@ -177,10 +180,7 @@ def _csv_lines(path: Path) -> list[tuple[int, Record]]:
 def _read_faults(folders: Sequence[Path]) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     faults: dict[str, Fault] = {}
     warnings: list[str] = []
-    for number, folder in enumerate(folders):
-        path = folder / "faults.yaml"
-        if number and not path.exists():
-            continue
+    for path in _files(folders, "faults.yaml"):
         for line, entry in _yaml_faults(path):
             try:
                 fault = tablerows.fault(entry)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hwcompat import model, tables
 from hwcompat.errors import UsageError
+from hwcompat.probes import catalogue
 from hwcompat.tablerows import cuda_version, in_range
 
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
@@ -197,6 +198,12 @@ def test_fault_entries_name_real_chips_and_capabilities(known: tables.Tables) ->
         numbers = {c for c in fault.compute_capabilities if not c.startswith("gfx")}
         assert numbers <= {card.compute_capability for card in known.cards}, fault.id
         assert all(url.startswith("https://") for url in fault.citations), fault.id
+
+
+def test_faults_name_probes_that_exist(known: tables.Tables) -> None:
+    probes = {probe.id for probe in catalogue.listing()}
+    assert {probe for fault in known.faults for probe in fault.detected_by} <= probes
+    assert all(fault.detected_by for fault in known.faults if "TU116" in fault.chips)
 
 
 def test_only_faults_worth_avoiding_a_build_say_so(known: tables.Tables) -> None:

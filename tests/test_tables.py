@@ -335,6 +335,13 @@ def test_a_folder_that_is_not_there_is_a_data_error(
         tables.load_tables()
 
 
+def test_a_mirror_replaces_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HWCOMPAT_TORCH_INDEX", "https://mirror.example/whl/")
+    assert tables.index_base() == "https://mirror.example/whl"
+    monkeypatch.setenv("HWCOMPAT_TORCH_INDEX", "")
+    assert tables.index_base() == "https://download.pytorch.org/whl"
+
+
 def test_tables_are_read_once_a_folder(copied: Path) -> None:
     assert tables.load_tables(copied) is tables.load_tables(copied)
 
