@@ -1,0 +1,87 @@
+"""The second tier of the convolution probes: algorithms that transform their operands (Winograd, FFT) are not exact.
+
+They compute y = A [(G w) * (B x)], so that each product passes through transformed values larger than itself. With X
+and W the largest absolute operands and C products of transformed tiles in a sum, every output's sum of absolute
+intermediate products is at most C * X * W * F**2, where for one dimension F = max_i sum_k |A|_ik (sum_j |G|_kj) (sum_j
+|B|_kj), nested twice for two dimensions. Carrying every intermediate in fp32 (relative error 2**-23 each, truncation
+included) gives
+
+    |error| <= gamma(n, 2**-23) * C * X * W * F**2,      n = C + ceil(C / 4) + 200
+
+C + C/4 for the block-wise channel sum, as in a matrix product. A Winograd tile has at most 8 points a dimension, hence
+at most 2 * (8 + 5 + 8) roundings in its transforms; a two-dimensional FFT up to 256 x 256 has 3 passes of 16 stages
+with a relative error of at most (1 + 4 * 1.42) * 2**-24 a stage (Higham, Accuracy and Stability, section 24.1), below
+170 * 2**-23 with the complex product: 200 covers either. For the FFT, F**2 becomes |x|_2 |w|_2 / (X W) <= sqrt(H W) * k
+for each image (a convolution's entries are at most the product of the norms). Where a tensor-core unit needs its
+transformed fp16 tiles as fp16, two more roundings of 2**-11 apply to each product. F below: Toom-Cook matrices on 0,
++-1, +-2, +-1/2, infinity, recomputed with fractions in the tests; Lavin and Gray, https://arxiv.org/abs/1509.09308;
+error growth: Barabasz and others, https://arxiv.org/abs/1803.10986.
+
+Such an output is a legal variation (FEATURE `conv_alg`) only if all of this holds, else it is a fault: the geometry
+admits a transform (kernel > 1, stride 1, dilation 1: cuDNN's documented restriction), everything is finite and inside
+the bound, most output planes hold rounding errors (a fault of one tile or of half the channels leaves the others
+exact), and the same operation on the absolute operands, where the bound is a small share of the result, is inside the
+bound too.
+"""
+
+from . import judge
+
+# kernel: ((outputs m a tile and dimension, F forward and dgrad, F wgrad), ...), rounded up.
+FACTORS = {
+    3: ((2, 8.0, 6.0), (4, 48.0, 54.0), (6, 68.0, 99.0)),
+    5: ((2, 58.0, 41.0), (4, 87.0, 78.0)),
+}
+
+
+def possible(ctx, geometry):
+    """True where a library may use a transform; 16-bit kernels of the CPU are direct."""
+    if ctx.kind == "cpu" and ctx.dtype_name != "float32":
+        return False
+    return geometry.kernel > 1 and geometry.stride == 1 and geometry.dilation == 1
+
+
+def bounds(ctx, geometry, direction, first, second):
+    """((storage, absolute bound), ...): fp32 intermediates first, then 16-bit ones where a unit has them."""
+    size = _size(geometry, direction)
+    count = _terms(geometry, direction)
+    steps = (count + -(-count // 4) + 200) * 2.0**-23
+    gamma = steps / (1 - steps)
+    scale = first * second * size
+    yield "float32", scale * gamma
+    if ctx.dtype_name == "float16":
+        yield "float16", scale * (gamma + 2 * 2.0**-11 * (1 + gamma) + 2.0**-22)
+
+
+def _terms(geometry, direction):
+    """Products of transformed tiles in one output: channels, or for wgrad tiles (2 x 2 outputs are the smallest)."""
+    if direction == "wgrad":
+        return geometry.images * _tiles(geometry, 2)
+    return (geometry.cin if direction == "forward" else geometry.cout) // geometry.groups
+
+
+def _size(geometry, direction):
+    """C * F**2 of the worst algorithm."""
+    spread = (geometry.height + 2 * geometry.padding) * (geometry.width + 2 * geometry.padding)
+    factors = FACTORS.get(geometry.kernel, ())
+    if direction == "wgrad":
+        fourier = geometry.images * float(spread)
+        return max([fourier] + [geometry.images * _tiles(geometry, m) * back**2 for m, _, back in factors])
+    channels = _terms(geometry, direction)
+    return channels * max([spread**0.5 * geometry.kernel] + [front**2 for _, front, _ in factors])
+
+
+def _tiles(geometry, outputs):
+    return -(-(geometry.height + geometry.padding) // outputs) * -(-(geometry.width + geometry.padding) // outputs)
+
+
+def recorded(storage, detail, checked):
+    return judge.feature("%s (%s intermediates)" % (detail, storage), {"conv_alg": "transform"}, checked)
+
+
+def most_planes_inexact(ctx, got, want):
+    """True if more than half of the (image, channel) planes hold a wrong element, and none is NaN or infinite."""
+    values = ctx.values(got)
+    if not bool(ctx.torch.isfinite(values).all()):
+        return False
+    planes = (values != want).flatten(2).any(2)
+    return 2 * int(planes.sum()) > planes.numel()
