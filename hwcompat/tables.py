@@ -110,8 +110,7 @@ def data_dir() -> Path:
 
 def extra_dirs() -> tuple[Path, ...]:
     """Folders of HWCOMPAT_MATRIX_EXTRA (separated by `os.pathsep`) whose rows are added. Raises DataError."""
-    named = os.environ.get("HWCOMPAT_MATRIX_EXTRA", "")
-    folders = [Path(part) for part in named.split(os.pathsep) if part]
+    folders = [Path(part) for part in os.environ.get("HWCOMPAT_MATRIX_EXTRA", "").split(os.pathsep) if part]
     return tuple(_existing_folder(each, f"HWCOMPAT_MATRIX_EXTRA names no folder: {each}") for each in folders)
 
 
@@ -131,14 +130,12 @@ def data_folders() -> tuple[Path, ...]:
     return (data_dir(), *extra_dirs())
 
 
+_tables = cache(Tables)
+
+
 def load_tables(folder: Path | None = None) -> Tables:
     """The tables of `folder` (default: `data_dir()`) plus those of HWCOMPAT_MATRIX_EXTRA. Raises DataError."""
     return _tables((folder, *extra_dirs()) if folder else data_folders())
-
-
-@cache
-def _tables(folders: tuple[Path, ...]) -> Tables:
-    return Tables(folders)
 
 
 # --- reading rows -----------------------------------------------------------------------------------------------------
