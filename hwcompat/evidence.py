@@ -153,6 +153,10 @@ def _default(card: CardFacts, name: str) -> Belief:
     """The sourced assumption before anyone measured."""
     default = card.default
     verdict, faster = _assumed(card, default, name)
+    if name == "tf32" and verdict != "unknown":
+        return Belief(verdict, faster, ("TF32 exists on CUDA from capability 8.0 on",))
+    if verdict == "emulated":
+        return Belief(verdict, faster, ("this chip has no bf16 arithmetic",))
     if default is None:
         return Belief(verdict, faster, ("no measurement and no sourced default for this device",))
     return Belief(verdict, faster, (f"default for {default.match} {default.value}: {default.because}",))
@@ -265,7 +269,8 @@ def _coupled(beliefs: Mapping[str, Belief]) -> Mapping[str, Belief]:
     for name, kernels in KERNELS_OF.items():
         for kernel in kernels:
             below = beliefs[kernel]
-            if below.verdict in ("faulty", "unsupported") or (below.verdict == "unknown" and below.doubted):
+            known_bad = below.verdict in ("faulty", "unsupported") or (below.verdict == "unknown" and below.doubted)
+            if known_bad and VERDICTS.index(below.verdict) > VERDICTS.index(coupled[name].verdict):
                 coupled[name] = coupled[name].lowered(below.verdict, f"autocast runs {kernel} kernels: {_first(below)}")
     return coupled
 
@@ -280,8 +285,11 @@ def _first(belief: Belief) -> str:
 def _evidence(card: CardFacts, reports: Sequence[Report], near: Sequence[Near]) -> Iterable[str]:
     yield from (label(report) + f" (report {report.id})" for report in reports)
     if near:
-        best = min(near, key=lambda n: (n.tier, n.voice, str(n)))
-        yield f"{len({n.row for n in near})} rows of the matrix by {voices_in(near)} voice(s), nearest {best}"
+        best = near[0]
+        rows = {n.row for n in near}
+        measured = sum(row.source == "measured" for row in rows)
+        counts = f"{measured} measured and {len(rows) - measured} reported"
+        yield f"{counts} rows of the matrix, by {voices_in(near)} voice(s), nearest {best}"
     for fault in card.faults:
         if fault.verdicts:
             yield f"known fault {fault.id}: {fault.title} ({', '.join(fault.citations[:1])})"

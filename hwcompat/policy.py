@@ -12,8 +12,7 @@ from typing import Any
 
 from .circumstances import CardFacts, Machine
 from .evidence import Belief, Knowledge, know
-from .model import CAPABILITIES, VERDICTS, Caution, Gpu, Pin, Recommendation, Report, Row, Setting, Verdict
-from .tables import Tables, default_for, faults_for
+from .model import CAPABILITIES, VERDICTS, Caution, Pin, Recommendation, Report, Row, Setting, Verdict
 
 SETTINGS = ("amp", "half", "dtype", "grad_scaler", "channels_last", "cudnn_benchmark", "tf32")
 PINS = {"torch": "torch", "cuda": "tag", "torchvision": "torchvision", "torchaudio": "torchaudio"}
@@ -79,17 +78,6 @@ def decide(
     )
 
 
-def facts_of(gpu: Gpu | None, tables: Tables, *, os: str, torch: str, cuda: str, cudnn: str) -> CardFacts:
-    """What the tables say of one device (None: the CPU) with this build on this system ("" where unknown)."""
-    card = tables.card_index.chips.get(gpu.chip or "") if gpu else None
-    return CardFacts(
-        gpu=gpu,
-        faults=faults_for(gpu, torch=torch, cuda=cuda, cudnn=cudnn, os=os, tables=tables),
-        default=default_for(gpu, tables),
-        bf16_native=card.bf16_native if card else None,
-    )
-
-
 def _installed(machine: Machine) -> tuple[str, str]:
     if machine.torch is None:
         return "", ""
@@ -136,7 +124,7 @@ def _training(
     values = {
         "amp": amp,
         "half": _half(beliefs["fp16"], unstable),
-        "dtype": Setting(dtype or "float32", amp.because if dtype else "amp is off"),
+        "dtype": Setting(dtype or "float32", "the dtype of autocast, see amp" if dtype else "amp is off"),
         "grad_scaler": _grad_scaler(dtype),
         "channels_last": _channels_last(known, dtype),
         "cudnn_benchmark": Setting(False, "its choice of kernels varies from run to run; it is never a default"),
@@ -158,6 +146,10 @@ def _autocast_dtype(known: Sequence[Knowledge], beliefs: Mapping[str, Belief], d
     return chosen
 
 
+def _unmeasured(belief: Belief) -> str:
+    return "" if belief.measured_here else " (expected, not measured on this machine)"
+
+
 def _pays(belief: Belief) -> bool:
     return belief.verdict == "ok" and belief.faster is True
 
@@ -176,7 +168,7 @@ def _amp(
     if dtype:
         belief = beliefs[AUTOCAST[dtype]]
         gain = "correct and faster" if _pays(belief) else "correct and saves memory, though not faster"
-        return Setting(True, f"{dtype} autocast is {gain}: {_reason(belief)}")
+        return Setting(True, f"{dtype} autocast is {gain}{_unmeasured(belief)}: {_reason(belief)}")
     if unstable:
         return Setting(False, f"unstable hardware: {_unstable_results(known)}; no dtype is the cure; {MEMORY_ADVICE}")
     names = [AUTOCAST[name] for name in _candidates(known, device)]
@@ -201,7 +193,7 @@ def _unstable_results(known: Sequence[Knowledge]) -> str:
 
 def _half(belief: Belief, unstable: bool) -> Setting:
     if _pays(belief) and not unstable:
-        return Setting(True, f"fp16 weights are correct and not slower: {_reason(belief)}")
+        return Setting(True, f"fp16 weights are correct and not slower{_unmeasured(belief)}: {_reason(belief)}")
     blame = f"{BLAME}: " if belief.verdict == "faulty" else ""
     return Setting(False, "unstable hardware" if unstable else blame + _told("fp16", belief))
 

@@ -45,11 +45,11 @@ NOISE = ("noisy", "busy", "throttled")
 """Words in a measurement's note that make its speed unknown."""
 
 ALGORITHM_WAYS = {
-    "heuristic": ("cuDNN's default choice", "leave torch.backends.cudnn.benchmark = False"),
-    "benchmark": ("cudnn.benchmark = True", "set torch.backends.cudnn.benchmark = True"),
-    "no_cudnn": ("cuDNN switched off", "set torch.backends.cudnn.enabled = False"),
+    "wrong with heuristic": ("cuDNN's default choice", "leave torch.backends.cudnn.benchmark = False"),
+    "wrong with benchmark": ("cudnn.benchmark = True", "set torch.backends.cudnn.benchmark = True"),
+    "wrong with cudnn off": ("cuDNN switched off", "set torch.backends.cudnn.enabled = False"),
 }
-"""Keys of the convolution algorithm probe's data -> (its name, how to choose it)."""
+"""Keys of the convolution algorithm probe's data (count of wrong geometries) -> (the way's name, how to take it)."""
 
 
 class ProbeFacts(Protocol):
@@ -163,8 +163,8 @@ def _correctness(name: str, results: Sequence[Result], probes: Mapping[str, Prob
     if not judged:
         return Verdict("unknown", UNMEASURED)
     deciding = _deciding(name, judged, probes)
-    if all(r.status == "unsupported" for r in deciding or judged):
-        return Verdict("unsupported", (_said((deciding or judged)[0], "is not supported here"),))
+    if deciding and all(r.status == "unsupported" for r in deciding):
+        return Verdict("unsupported", (_said(deciding[0], "is not supported here"),))
     effects = [CORE_EFFECT[r.status] for r in deciding if r.status in CORE_EFFECT]
     unstable = [_said(r, CORE_EFFECT["flaky"][1]) for r in judged if r.status == "flaky" and r not in deciding]
     if effects or unstable:
@@ -261,8 +261,8 @@ def _caution(result: Result, probe: ProbeFacts) -> Caution | None:
 
 def _algorithms(result: Result) -> Caution | None:
     """Names the way of choosing a convolution algorithm that is right, where another one is wrong."""
-    wrong = [way for way in ALGORITHM_WAYS if result.data.get(way) == "wrong"]
-    right = [way for way in ALGORITHM_WAYS if result.data.get(way) == "right"]
+    wrong = [way for way in ALGORITHM_WAYS if result.data.get(way)]
+    right = [way for way in ALGORITHM_WAYS if result.data.get(way) == 0]
     if not wrong:
         return None
     detail = f"wrong with {' and with '.join(ALGORITHM_WAYS[way][0] for way in wrong)}"

@@ -463,6 +463,19 @@ def test_the_reason_names_the_row():
     assert "2.13.0+cu126" in rec.settings["amp"].because
 
 
+def test_a_failing_row_does_not_bring_back_the_defaults_speed():
+    slow = row(T4, "cleo", **{**GOOD, "amp_fp16": "slow", "amp_fp16_speedup": "0.4"})
+    facts = {"reports": [report(T4, speed={})], "rows": [slow]}
+    assert recommend(TENSOR_TURING, **facts).amp is False
+    facts["rows"].append(row(T4, "anna", amp_fp16="faulty"))
+    assert recommend(TENSOR_TURING, **facts).amp is False
+
+
+def test_rows_that_differ_in_one_cell_only_count_alike_in_any_order():
+    rows = [row(H100, bf16="ok"), row(H100, bf16="emulated")]
+    assert recommend(HOPPER, rows=rows) == recommend(HOPPER, rows=rows[::-1])
+
+
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 words = st.sampled_from(["", *VERDICTS])

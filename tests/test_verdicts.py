@@ -185,25 +185,28 @@ def test_bf16_without_hardware_for_it_is_emulated_never_ok(device, capability, n
 # --- the convolution algorithms' own data -----------------------------------------------------------------------------
 
 
+WAYS = ("wrong with heuristic", "wrong with benchmark", "wrong with cudnn off")
+
+
 @pytest.mark.parametrize(
-    ("data", "workaround"),
+    ("wrong", "workaround"),
     [
-        ({"heuristic": "wrong", "benchmark": "right", "no_cudnn": "right"}, "cudnn.benchmark = True"),
-        ({"heuristic": "wrong", "benchmark": "wrong", "no_cudnn": "right"}, "cudnn.enabled = False"),
-        ({"heuristic": "right", "benchmark": "wrong", "no_cudnn": "right"}, "cudnn.benchmark = False"),
-        ({"heuristic": "wrong", "benchmark": "wrong", "no_cudnn": "wrong"}, "do not use float16"),
+        ((2, 0, 0), "cudnn.benchmark = True"),
+        ((2, 1, 0), "cudnn.enabled = False"),
+        ((0, 1, 0), "cudnn.benchmark = False"),
+        ((4, 4, 1), "do not use float16"),
     ],
-    ids=["benchmark", "no_cudnn", "heuristic", "none"],
+    ids=["benchmark", "no cuDNN", "heuristic", "none"],
 )
-def test_the_caution_names_the_algorithm_choice_that_is_right(data, workaround):
+def test_the_caution_names_the_algorithm_choice_that_is_right(wrong, workaround):
+    data = dict(zip(WAYS, wrong, strict=True))
     _, cautions = verdicts(passing(probe="conv.algorithms", status="fail", data=data))
     assert len(cautions) == 1
     assert workaround in cautions[0].workaround
 
 
 def test_no_caution_where_every_algorithm_choice_is_right():
-    data = dict.fromkeys(("heuristic", "benchmark", "no_cudnn"), "right")
-    assert not verdicts(passing(probe="conv.algorithms", status="feature", data=data))[1]
+    assert not verdicts(passing(probe="conv.algorithms", data=dict.fromkeys(WAYS, 0)))[1]
 
 
 # --- laws -------------------------------------------------------------------------------------------------------------
