@@ -63,8 +63,9 @@ def start(command: Sequence[str], folder: Path, memory_limit: int | None = None)
 def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The child's environment: the user's, without what would change another interpreter's behaviour."""
     kept = {name: value for name, value in inherited.items() if name not in _DROPPED}
-    path = [str(Path(entry).absolute()) for entry in kept.pop("PYTHONPATH", "").split(os.pathsep) if entry]
-    # An empty entry means the current folder, where any `inspect.py` would be taken for the standard library's.
+    # The current folder is left out: any `inspect.py` there would be taken for the standard library's.
+    entries = [str(Path(entry).absolute()) for entry in kept.pop("PYTHONPATH", "").split(os.pathsep)]
+    path = [entry for entry in entries if entry != str(Path.cwd())]
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **({"PYTHONPATH": os.pathsep.join(path)} if path else {})}
 
 
@@ -117,10 +118,16 @@ def last_words(output: Path, since: int = 0, lines: int = 3) -> str:
         handle.seek(max(since, size - 8192))
         text = handle.read().decode("utf-8", "replace")
         said = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-        fatal = next((n for n, line in enumerate(said) if line.startswith(("Fatal Python", "Windows fatal"))), None)
-        chosen = said[-lines:] if fatal is None else said[fatal : fatal + lines]
-        return without_folders(" | ".join(chosen))[-600:]
+        return without_folders(" | ".join(_fatal(said, lines) or said[-lines:]))[-600:]
     return ""
+
+
+def _fatal(said: Sequence[str], lines: int) -> list[str]:
+    """The fault handler's first line and the innermost frames of the thread that broke; empty if it did not speak."""
+    starts = [n for n, line in enumerate(said) if line.startswith(("Fatal Python", "Windows fatal"))]
+    threads = [n for n, line in enumerate(said) if line.startswith("Current thread")]
+    first = said[starts[-1] : starts[-1] + 1] if starts else []
+    return first + (list(said[threads[-1] + 1 : threads[-1] + lines]) if first and threads else [])
 
 
 _QUOTED = re.compile(r"""(["'])(?:[A-Za-z]:[\\/]|/|\\\\)[^"'\n]*[\\/]([^"'\\/\n]*)\1""")

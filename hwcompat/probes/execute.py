@@ -18,10 +18,14 @@ from . import context, judge, torch_state
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.I)
 _UNSUPPORTED = re.compile(
     r"not implemented for|not supported|unsupported|no kernel found|could not run '|is not available|"
-    r"only supports|does not support|undefined value|expected scalar type|CPU autocast",
+    r"only supports?|does not support|undefined value|expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
     re.I,
 )
-_DEVICE_FAULT = re.compile(r"CUDNN_STATUS_(?!NOT_SUPPORTED)|CUBLAS_STATUS_(?!NOT_SUPPORTED)|CUDA error|HIP error", re.I)
+_DEVICE_FAULT = re.compile(
+    r"CUDNN_STATUS_(?!NOT_SUPPORTED)|CUBLAS_STATUS_(?!NOT_SUPPORTED)|"
+    r"CUDA error(?!: CUBLAS_STATUS_NOT_SUPPORTED)|HIP error",
+    re.I,
+)
 _TOO_OLD = re.compile(
     r"^module 'torch[\w.]*' has no attribute|^'Tensor' object has no attribute|unexpected keyword argument|"
     r"^cannot import name '\w+' from 'torch|^No module named 'torch\."
