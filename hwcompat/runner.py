@@ -49,7 +49,7 @@ def info(python: str, timeout: float = session.START_SECONDS) -> dict[str, Any]:
     if "start" not in seen:
         late = f"it did not answer within {timeout:g} s"
         text = seen.get("refused", {}).get("error") or (late if "late" in seen else reason)
-        raise MachineError(f"{python} does not work as a Python: {text}", "name another one with --python")
+        raise MachineError(f"{python} cannot be used: {text}", "name another one with --python")
     cause = f"took more than {timeout:g} s" if "late" in seen else f"ended the process: {reason}"
     return {"python": seen["start"]["python"], "torch": None, "error": f"reading torch's facts {cause}"}
 
