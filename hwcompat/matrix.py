@@ -84,7 +84,7 @@ def _column(name: str) -> Column:
     return Column(name, kind, _LIMITS.get(name, _SHORT), _PATTERNS.get(kind), _WORDS.get(name, ()))
 
 
-COLUMNS = tuple(_column(field.name) for field in dataclasses.fields(Row))
+COLUMNS = tuple(_column(name) for name in Row._fields)
 _NAMES = tuple(column.name for column in COLUMNS)
 _CURATION = ("url", "contributor", "note")
 """Cells that people edit after the run: two rows of one report that differ only here are one measurement."""

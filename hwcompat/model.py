@@ -1,5 +1,7 @@
 """The frozen values everybody shares. No behaviour beyond reading oneself; no I/O; imports nothing heavy.
 
+Rows of tables are named tuples: there are thousands of them, and making one is far cheaper than a frozen dataclass.
+
 Units are in the names (`_bytes`, `_c`, `_mhz`, `seconds`). A fact nobody could read is None, never a guess.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 CAPABILITIES = ("fp32", "tf32", "fp16", "bf16", "fp8", "amp_fp16", "amp_bf16", "memory")
 """What a user decides about (DESIGN section 4)."""
@@ -196,8 +198,7 @@ class Report:
         return worst_verdict([mine.value if mine else "unknown", *(r.verdict(capability) for r in self.others)])
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One line of the matrix: every cell is text as it stands in the CSV; empty means unknown."""
 
     gpu: str = ""
@@ -245,8 +246,7 @@ class Row:
 # --- what the tables under matrix/ say -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A line of gpus.csv: one product name on one chip."""
 
     name: str
@@ -264,8 +264,7 @@ class Card:
     verified: str  # yes inferred no
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(NamedTuple):
     """A line of torch_builds.csv: one wheel family."""
 
     torch: str
@@ -283,8 +282,7 @@ class Build:
     verified: str  # yes inferred no
 
 
-@dataclass(frozen=True)
-class ToolkitDriver:
+class ToolkitDriver(NamedTuple):
     """A line of cuda_drivers.csv: what one CUDA toolkit asks of the driver. Empty text: unknown or not applicable."""
 
     cuda: str  # "12.6.3"
@@ -296,8 +294,7 @@ class ToolkitDriver:
     source: str
 
 
-@dataclass(frozen=True)
-class Companion:
+class Companion(NamedTuple):
     """A line of torch_companions.csv; `torchvision` or `torchaudio` is empty where no release fits."""
 
     torch: str
@@ -307,8 +304,7 @@ class Companion:
     note: str
 
 
-@dataclass(frozen=True)
-class PrecisionDefault:
+class PrecisionDefault(NamedTuple):
     """A line of precision_defaults.csv: what to assume of a chip or architecture before anyone measured it."""
 
     match: str  # pci_id | chip | compute_capability | architecture | device
@@ -320,8 +316,7 @@ class PrecisionDefault:
     source: str
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """An entry of faults.yaml."""
 
     id: str

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import re
+import sys
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,10 @@ def home() -> Path:
     """The folder of local state: HWCOMPAT_HOME, else the platform's data folder. It need not exist yet."""
     if chosen := os.environ.get("HWCOMPAT_HOME"):
         return _expanded(chosen)
+    if sys.platform.startswith("linux"):
+        # What platformdirs answers here (a test compares them), without its imports on every start.
+        base = os.environ.get("XDG_DATA_HOME", "").strip()
+        return Path(base if os.path.isabs(base) else "~/.local/share").expanduser() / "hwcompat"
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("hwcompat", appauthor=False))

@@ -76,7 +76,7 @@ class Near:
 def near_rows(rows: Iterable[Row], place: Place) -> tuple[Near, ...]:
     """The rows of this card, nearest first; the order of `rows` is irrelevant."""
     found = [Near(row, tier) for row in rows if (tier := _tier(row, place)) is not None]
-    return tuple(sorted(found, key=lambda near: (near.tier, near.voice, str(near), *vars(near.row).values())))
+    return tuple(sorted(found, key=lambda near: (near.tier, near.voice, str(near), near.row)))
 
 
 def _tier(row: Row, place: Place) -> Tier | None:

@@ -10,7 +10,6 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -42,7 +41,7 @@ _AGAINST = re.compile(r"(?:against|equals) fp32 ([\d.]+)")
 
 
 def row_columns() -> list[str]:
-    return [field.name for field in fields(Row)]
+    return list(Row._fields)
 
 
 def reported_rows(cases: Iterable[Record], matrix: Path) -> list[dict[str, str]]:
@@ -50,7 +49,7 @@ def reported_rows(cases: Iterable[Record], matrix: Path) -> list[dict[str, str]]
     known = tables.load_tables(matrix)
     rows = {row.report_id: row for row in (reported_row(case, known) for case in cases)}
     ordered = sorted(rows.values(), key=lambda r: (r.chip, r.gpu, r.date, r.url, r.report_id))
-    return [asdict(row) for row in ordered]
+    return [row._asdict() for row in ordered]
 
 
 def reported_row(case: Record, known: tables.Tables) -> Row:
@@ -75,11 +74,11 @@ def reported_row(case: Record, known: tables.Tables) -> Row:
         **verdict(case, has_tensor_cores(chip_known, known)),
         **tflops(case),
     )
-    return replace(row, report_id=report_id(row))
+    return row._replace(report_id=report_id(row))
 
 
 def report_id(row: Row) -> str:
-    content = "\x1f".join(value for name, value in asdict(row).items() if name != "report_id")
+    content = "\x1f".join(value for name, value in row._asdict().items() if name != "report_id")
     return "reported-" + hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

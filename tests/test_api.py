@@ -134,7 +134,7 @@ def test_load_matrix_gives_every_row_with_words_kept(private_home: Path) -> None
     frame = hwcompat.load_matrix()
     assert len(frame) >= 300
     assert set(frame["source"]) <= {"measured", "reported"}
-    assert list(frame.columns) == list(model.Row.__dataclass_fields__)
+    assert list(frame.columns) == list(model.Row._fields)
 
 
 def test_only_this_hosts_reports_are_evidence(private_home: Path) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from hwcompat import matrix
 from hwcompat.errors import UsageError
 from hwcompat.model import CAPABILITIES, VERDICTS, Row
 
-NAMES = [field.name for field in dataclasses.fields(Row)]
+NAMES = list(Row._fields)
 HEADER = ",".join(NAMES)
 ROW = Row(
     gpu="NVIDIA GeForce GTX 1660 Ti",
@@ -74,8 +72,8 @@ def _cell(column: matrix.Column) -> st.SearchStrategy[str]:
 any_row = st.builds(Row, **{column.name: _cell(column) for column in matrix.COLUMNS})
 # Few values, so that rows of one report meet rows that differ in a fact, in an edited cell, or not at all.
 close_row = st.builds(
-    lambda report_id, fp16, note, contributor: replace(
-        ROW, report_id=report_id, fp16=fp16, note=note, contributor=contributor
+    lambda report_id, fp16, note, contributor: ROW._replace(
+        report_id=report_id, fp16=fp16, note=note, contributor=contributor
     ),
     st.sampled_from(["", "00000000000000aa", "00000000000000bb"]),
     st.sampled_from(["ok", "faulty"]),
@@ -106,16 +104,16 @@ def test_merging_in_groups_does_not_matter(a: list[Row], b: list[Row], c: list[R
 
 
 def test_a_report_that_arrives_twice_is_one_row_even_with_another_note():
-    assert len(matrix.merge([ROW], [replace(ROW, note="hot", contributor="ann")])) == 1
+    assert len(matrix.merge([ROW], [ROW._replace(note="hot", contributor="ann")])) == 1
 
 
 def test_rows_of_one_report_that_disagree_both_stay_so_that_no_failure_is_hidden():
-    assert len(matrix.merge([ROW], [replace(ROW, fp16="ok", failures="")])) == 2
+    assert len(matrix.merge([ROW], [ROW._replace(fp16="ok", failures="")])) == 2
 
 
 def test_rows_without_a_report_id_are_the_same_only_if_every_cell_is():
-    one = replace(ROW, report_id="")
-    assert len(matrix.merge([one, one], [replace(one, note="hot")])) == 2
+    one = ROW._replace(report_id="")
+    assert len(matrix.merge([one, one], [one._replace(note="hot")])) == 2
 
 
 # --- writing and reading back -----------------------------------------------------------------------------------------
@@ -174,7 +172,7 @@ def test_pandas_reads_no_written_cell_as_missing(tmp_path: Path):
 
 def test_the_longest_valid_line_is_below_the_limit_of_a_line(tmp_path: Path):
     wide = [("\U0001f600" * column.limit)[: column.limit] if column.kind == "text" else "" for column in matrix.COLUMNS]
-    row = replace(Row(*wide), failures=" ".join(["a:b:fail"] * 910))
+    row = Row(*wide)._replace(failures=" ".join(["a:b:fail"] * 910))
     matrix.write_rows(tmp_path / "x.csv", [row])
     assert matrix.read_rows(tmp_path / "x.csv") == ((row,), ())
 
@@ -190,32 +188,32 @@ def test_every_text_column_of_the_row_has_its_verdict_or_kind():
 @pytest.mark.parametrize("change", [{"fp16": "broken"}, {"date": "21.11.2026"}, {"vram_gb": "six"}, {"pci_id": "2182"}])
 def test_a_row_that_could_not_be_read_back_is_never_written(tmp_path: Path, change: dict[str, str]):
     with pytest.raises(UsageError, match=next(iter(change))):
-        matrix.append_row(tmp_path / "x.csv", replace(ROW, **change))
+        matrix.append_row(tmp_path / "x.csv", ROW._replace(**change))
     assert list(tmp_path.glob("x.csv")) == []
 
 
 # --- broken files -----------------------------------------------------------------------------------------------------
 
 BROKEN = {
-    "verdict": (line(replace(ROW, fp16="brokn")), "fp16", "brokn"),
-    "number": (line(replace(ROW, fp32_tflops="5,1".replace(",", ";"))), "fp32_tflops", "5;1"),
-    "infinite": (line(replace(ROW, vram_gb="inf")), "vram_gb", "inf"),
-    "date": (line(replace(ROW, date="2026-13-01")), "date", "2026-13-01"),
-    "os": (line(replace(ROW, os="Linux")), "os", "'Linux'"),
-    "bare nan": (line(replace(ROW, note="nan")), "note", "nonfinite"),
-    "bare NA": (line(replace(ROW, note="NA")), "note", "missing"),
-    "formula": (line(replace(ROW, gpu="=cmd|' /C calc'!A0")), "gpu", "formula"),
-    "failures": (line(replace(ROW, failures="conv.forward float16")), "failures", "not a failures"),
+    "verdict": (line(ROW._replace(fp16="brokn")), "fp16", "brokn"),
+    "number": (line(ROW._replace(fp32_tflops="5,1".replace(",", ";"))), "fp32_tflops", "5;1"),
+    "infinite": (line(ROW._replace(vram_gb="inf")), "vram_gb", "inf"),
+    "date": (line(ROW._replace(date="2026-13-01")), "date", "2026-13-01"),
+    "os": (line(ROW._replace(os="Linux")), "os", "'Linux'"),
+    "bare nan": (line(ROW._replace(note="nan")), "note", "nonfinite"),
+    "bare NA": (line(ROW._replace(note="NA")), "note", "missing"),
+    "formula": (line(ROW._replace(gpu="=cmd|' /C calc'!A0")), "gpu", "formula"),
+    "failures": (line(ROW._replace(failures="conv.forward float16")), "failures", "not a failures"),
     "few cells": ("a,b,c", "line", "3 cells under"),
     "many cells": (line(ROW) + ",x", "line", "cells under"),
     "open quote": ('"' + line(ROW), "line", "quotes"),
     "text after a quote": ('"a"b' + line(ROW)[1:], "line", "quotes"),
-    "NUL": (line(replace(ROW, driver="55\x002")), "driver", "U+0000"),
+    "NUL": (line(ROW._replace(driver="55\x002")), "driver", "U+0000"),
     "quoted NUL": (line(ROW).replace("552.22", '"5,\x00"'), "driver", "U+0000"),
-    "carriage return": (line(replace(ROW, note="a\rb")), "note", "U+000D"),
-    "latin-1": (line(replace(ROW, note="caf_")).encode().replace(b"caf_", b"caf\xe9"), "line", "UTF-8"),
-    "1 MB line": (line(replace(ROW, note="x" * 2**20)), "line", "bytes long"),
-    "long cell": (line(replace(ROW, gpu="x" * 201)), "gpu", "longer than 200"),
+    "carriage return": (line(ROW._replace(note="a\rb")), "note", "U+000D"),
+    "latin-1": (line(ROW._replace(note="caf_")).encode().replace(b"caf_", b"caf\xe9"), "line", "UTF-8"),
+    "1 MB line": (line(ROW._replace(note="x" * 2**20)), "line", "bytes long"),
+    "long cell": (line(ROW._replace(gpu="x" * 201)), "gpu", "longer than 200"),
     "conflict mark": ("<<<<<<< HEAD", "line", "1 cells under"),
 }
 
@@ -224,7 +222,7 @@ BROKEN = {
 def test_a_broken_line_is_a_warning_with_its_place_and_costs_no_other_row(
     tmp_path: Path, bad, column: str, reason: str
 ):
-    path = file_of(tmp_path, HEADER, line(ROW), bad, line(replace(ROW, report_id="00000000000000bb")))
+    path = file_of(tmp_path, HEADER, line(ROW), bad, line(ROW._replace(report_id="00000000000000bb")))
     rows, warnings = matrix.read_rows(path)
     assert [row.report_id for row in rows] == ["00000000000000aa", "00000000000000bb"]
     assert len(warnings) == 1
@@ -238,7 +236,7 @@ def test_appending_keeps_a_broken_line_byte_for_byte(tmp_path: Path, bad, column
     raw = bad if isinstance(bad, bytes) else bad.encode()
     path = file_of(tmp_path, HEADER, raw, line(ROW))
     for report_id in ("00000000000000bb", "00000000000000cc"):
-        (warning,) = matrix.append_row(path, replace(ROW, report_id=report_id))
+        (warning,) = matrix.append_row(path, ROW._replace(report_id=report_id))
         assert column in warning
     assert path.read_bytes().split(b"\n").count(raw) == 1
     assert len(matrix.read_rows(path)[0]) == 3
@@ -287,7 +285,7 @@ def test_unknown_and_missing_columns_are_tolerated_with_a_warning(tmp_path: Path
 
 def test_appending_keeps_the_columns_of_a_newer_version(tmp_path: Path):
     path = file_of(tmp_path, f"power_w,{HEADER}", f"150,{line(ROW)}")
-    matrix.append_row(path, replace(ROW, report_id="00000000000000bb"))
+    matrix.append_row(path, ROW._replace(report_id="00000000000000bb"))
     with path.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     assert {row["report_id"]: row["power_w"] for row in found} == {"00000000000000aa": "150", "00000000000000bb": ""}
@@ -304,7 +302,7 @@ def test_a_file_that_cannot_be_read_is_a_warning(tmp_path: Path):
 
 
 def test_several_folders_are_one_matrix(tmp_path: Path):
-    other = replace(ROW, report_id="00000000000000bb")
+    other = ROW._replace(report_id="00000000000000bb")
     matrix.write_rows(tmp_path / "a" / "results" / "x.csv", [ROW])
     matrix.write_rows(tmp_path / "b" / "results" / "y.csv", [ROW, other])
     rows, warnings = matrix.load_rows([tmp_path / "a", tmp_path / "b", tmp_path / "none"])
@@ -319,13 +317,13 @@ def test_several_folders_are_one_matrix(tmp_path: Path):
     ("row", "name"),
     [
         (ROW, "tu116.csv"),
-        (replace(ROW, chip=""), "10de-2182.csv"),
-        (replace(ROW, chip="", pci_id="", gpu="Apple M2 Pro"), "apple-m2-pro.csv"),
+        (ROW._replace(chip=""), "10de-2182.csv"),
+        (ROW._replace(chip="", pci_id="", gpu="Apple M2 Pro"), "apple-m2-pro.csv"),
         (Row(gpu="Some CPU", chip="cpu"), "cpu.csv"),
-        (replace(ROW, source="reported"), "reported.csv"),
-        (replace(ROW, chip="reported"), "10de-2182.csv"),
-        (replace(ROW, chip="con"), "10de-2182.csv"),
-        (replace(ROW, chip="..", pci_id="../..", gpu="/"), "unknown.csv"),
+        (ROW._replace(source="reported"), "reported.csv"),
+        (ROW._replace(chip="reported"), "10de-2182.csv"),
+        (ROW._replace(chip="con"), "10de-2182.csv"),
+        (ROW._replace(chip="..", pci_id="../..", gpu="/"), "unknown.csv"),
         (Row(), "unknown.csv"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -39,8 +39,8 @@ WRONG = Fault(
     workaround="train in float32", citations=("https://github.com/pytorch/pytorch/issues/58123",),
     verdicts={"fp16": "faulty", "amp_fp16": "faulty"}, detected_by=("conv.forward", "conv.shapes"), chips=("TU116",),
 )  # fmt: skip
-SLOW = replace(WRONG, id="tu11x-fp16-gemm", title="fp16 matmul is slow", verdicts={"fp16": "slow", "amp_fp16": "slow"})
-ATTENTION = replace(WRONG, id="cudnn-sdpa", title="cuDNN attention backward", verdicts={}, chips=("GH100",))
+SLOW = WRONG._replace(id="tu11x-fp16-gemm", title="fp16 matmul is slow", verdicts={"fp16": "slow", "amp_fp16": "slow"})
+ATTENTION = WRONG._replace(id="cudnn-sdpa", title="cuDNN attention backward", verdicts={}, chips=("GH100",))
 
 
 def default(fp16="native", bf16="native", amp="bfloat16"):
@@ -416,8 +416,8 @@ def test_several_contributors_outweigh_one():
 def test_a_measured_row_raises_what_nobody_knew_a_reported_one_does_not():
     assert recommend(UNKNOWN, rows=[row(STRANGE, "cleo", **GOOD)]).amp is True
     told = row(STRANGE, "cleo", **GOOD)
-    assert recommend(UNKNOWN, rows=[replace(told, source="reported", url="https://a")]).amp is False
-    assert recommend(UNKNOWN, rows=[replace(told, level="quick")]).amp is False
+    assert recommend(UNKNOWN, rows=[told._replace(source="reported", url="https://a")]).amp is False
+    assert recommend(UNKNOWN, rows=[told._replace(level="quick")]).amp is False
 
 
 def test_passing_rows_of_other_machines_do_not_clear_a_known_fault():
@@ -429,9 +429,9 @@ def test_reports_of_users_weigh_half_and_only_near_this_build():
     told = [row(T4, source="reported", url=f"https://{n}", **BAD) for n in range(4)]
     found = [recommend(TENSOR_TURING, rows=told[:n]).verdicts["amp_fp16"].value for n in range(5)]
     assert found == ["ok", "ok", "unknown", "unknown", "faulty"]
-    old = [replace(each, torch="1.8.0", cuda="cu111") for each in told]
+    old = [each._replace(torch="1.8.0", cuda="cu111") for each in told]
     assert recommend(TENSOR_TURING, rows=old).verdicts["amp_fp16"].value == "ok"
-    unnamed = [replace(each, torch="", cuda="") for each in told]
+    unnamed = [each._replace(torch="", cuda="") for each in told]
     assert recommend(TENSOR_TURING, rows=unnamed).verdicts["amp_fp16"].value == "ok"
 
 

@@ -107,7 +107,7 @@ def test_a_cpu_row_names_the_processor_and_no_card():
 def test_unknown_facts_are_empty_cells():
     bare = Report("0123456789abcdef", "2026-11-21", "0.1.0", "1", "quick", 0, "cuda:0", Environment("linux", "x86_64"))
     row = report.to_row(replace(bare, gpu=Gpu("NVIDIA A10")))
-    assert {name: cell for name, cell in vars(row).items() if cell} == {
+    assert {name: cell for name, cell in row._asdict().items() if cell} == {
         "gpu": "NVIDIA A10",
         "os": "linux",
         "arch": "x86_64",

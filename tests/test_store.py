@@ -44,10 +44,14 @@ def test_home_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_
     assert store.home() == tmp_path / "hérè"
 
 
-def test_home_is_the_platforms_data_folder_otherwise(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("xdg", [None, "", "  ", "relative/place", "/an/absolute/place", "/place with blank "])
+def test_home_is_the_platforms_data_folder_otherwise(monkeypatch: pytest.MonkeyPatch, xdg: str | None):
     import platformdirs
 
     monkeypatch.delenv("HWCOMPAT_HOME")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    if xdg is not None:
+        monkeypatch.setenv("XDG_DATA_HOME", xdg)
     assert store.home() == Path(platformdirs.user_data_dir("hwcompat", appauthor=False))
     assert store.home().parts.count("hwcompat") == 1
 
