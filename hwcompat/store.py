@@ -39,7 +39,7 @@ def home() -> Path:
         return _expanded(chosen)
     if sys.platform.startswith("linux"):
         # What platformdirs answers here (a test compares them), without its imports on every start.
-        base = os.environ.get("XDG_DATA_HOME", "").strip()
+        base = os.environ.get("XDG_DATA_HOME", "")
         return Path(base if os.path.isabs(base) else "~/.local/share").expanduser() / "hwcompat"
     from platformdirs import user_data_dir
 
