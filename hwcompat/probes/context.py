@@ -148,8 +148,11 @@ class Context:
     def strict_accumulation(self):
         """cuBLAS may not reduce in 16 bits inside (reduced split-K and fp16 accumulation off)."""
         matmul = self.torch.backends.cuda.matmul
-        names = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction",
-                 "allow_fp16_accumulation")
+        names = (
+            "allow_fp16_reduced_precision_reduction",
+            "allow_bf16_reduced_precision_reduction",
+            "allow_fp16_accumulation",
+        )
         saved = {}
         for name in names:
             try:

@@ -13,7 +13,7 @@ from collections import namedtuple
 from . import inputs, rounding
 
 Judgement = namedtuple("Judgement", "status detail checked digest data")
-"""What one case came to: a status word, numbers in words, elements checked, SHA-256 of the exact output or "", facts."""
+"""What one case came to: status word, numbers in words, elements checked, SHA-256 of the exact output or "", facts."""
 
 
 def passed(checked, digest="", data=None):
@@ -76,7 +76,8 @@ def one_of(torch, got, expected, alternatives, legal, note=""):
     if tuple(got.shape) != tuple(expected.shape):
         return failed("shape %s instead of %s" % (tuple(got.shape), tuple(expected.shape)), 0)
     have = _comparable(torch, rounding.codes_of(torch, got, fmt), fmt)
-    wants = [_comparable(torch, rounding.encode(torch, v.to(torch.float64), fmt), fmt) for v in (expected,) + alternatives]
+    legal_values = (expected,) + alternatives
+    wants = [_comparable(torch, rounding.encode(torch, v.to(torch.float64), fmt), fmt) for v in legal_values]
     other = have != wants[0]
     wrong = other.clone()
     for want in wants[1:]:
@@ -98,15 +99,20 @@ def exact_integers(torch, got, expected, note=""):
         return passed(have.numel(), _digest(torch, have))
     at = _first(torch, wrong)
     text = "%d of %d wrong; first at %s: got %d, expected %d" % (
-        int(wrong.sum()), have.numel(), list(at), int(have[at]), int(want[at]))
+        int(wrong.sum()),
+        have.numel(),
+        list(at),
+        int(have[at]),
+        int(want[at]),
+    )
     return failed(text + (" " + note if note else ""), have.numel())
 
 
 def interval(torch, got, reference, bound, note=""):
     """Check rn(reference - bound) <= got <= rn(reference + bound); `reference` and `bound` are float64, bound >= 0.
 
-    The bound is widened by 2**-40 of itself and of the reference: float64 made the reference with a relative error below
-    n * 2**-53, which that covers for every n < 2**13; probes with longer sums add the term themselves.
+    The bound is widened by 2**-40 of itself and of the reference: float64 made the reference with a relative error
+    below n * 2**-53, which that covers for every n < 2**13; probes with longer sums add the term themselves.
     """
     fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
     slack = bound * (1 + 2.0**-40) + reference.abs() * 2.0**-40
@@ -119,8 +125,15 @@ def interval(torch, got, reference, bound, note=""):
         return passed(have.numel(), data={"bound_used": used})
     at = _first(torch, wrong)
     text = "%d of %d outside the bound (%d non-finite); first at %s: got %r, reference %r, allowed %r to %r" % (
-        int(wrong.sum()), have.numel(), int((~torch.isfinite(have)).sum()), list(at),
-        float(have[at]), float(reference[at]), float(low[at]), float(high[at]))
+        int(wrong.sum()),
+        have.numel(),
+        int((~torch.isfinite(have)).sum()),
+        list(at),
+        float(have[at]),
+        float(reference[at]),
+        float(low[at]),
+        float(high[at]),
+    )
     return failed(text + (" " + note if note else ""), have.numel())
 
 
@@ -142,7 +155,13 @@ def _describe(torch, wrong, have, want, fmt):
     at = _first(torch, wrong)
     nonfinite = int((wrong & ~torch.isfinite(got)).sum())
     return "%d of %d wrong (%d non-finite); first at %s: got %r, expected %r" % (
-        int(wrong.sum()), have.numel(), nonfinite, list(at), float(got[at]), float(expected[at]))
+        int(wrong.sum()),
+        have.numel(),
+        nonfinite,
+        list(at),
+        float(got[at]),
+        float(expected[at]),
+    )
 
 
 def _first(torch, mask):
@@ -173,6 +192,6 @@ def _digest(torch, codes):
     digest = hashlib.sha256(repr(tuple(codes.shape)).encode("ascii"))
     flat = codes.reshape(-1)
     for start in range(0, flat.numel(), 1 << 16):
-        block = array.array("q", flat[start:start + (1 << 16)].tolist())
+        block = array.array("q", flat[start : start + (1 << 16)].tolist())
         digest.update(block.tobytes())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Correct rounding between float64 and the formats under test, in 64-bit integer arithmetic only.
 
 torch's own `float64_tensor.half()` goes through float32 and so rounds twice (1 + 2**-11 + 2**-40 becomes 1.0 instead of
-1.0009765625), and it would run the very cast that is under test. Nothing here does arithmetic in a 16- or 32-bit format.
+1.0009765625), and it would run the very cast that is under test. Nothing here does arithmetic in a 16- or 32-bit
+format.
 """
 
 from collections import namedtuple

@@ -1,11 +1,11 @@
 """Sums beyond the output format are exact in a float32 accumulator and are rounded once, to nearest even.
 
 Hunts: 16-bit accumulation, lost low bits of the accumulator, output rounded toward zero.
-Rule: EXACT. K * a**2 < 2**24, so every partial sum, in any order and in a truncating tensor core (which keeps 24 bits), is
-an integer of at most 24 bits; the output is that integer rounded once.
+Rule: EXACT. K * a**2 < 2**24, so every partial sum, in any order and in a truncating tensor core (which keeps 24 bits),
+is an integer of at most 24 bits; the output is that integer rounded once.
 PyTorch may by default reduce split-K partial sums in 16 bits (docs/source/notes/numerical_accuracy.rst), and
-`allow_fp16_accumulation` may be on: where the default misses and the same product is right with those switches off, and an
-accumulator-free product of the same shape is right with the default, the device is healthy: FEATURE acc_reduced.
+`allow_fp16_accumulation` may be on: where the default misses and the same product is right with those switches off, and
+an accumulator-free product of the same shape is right with the default, the device is healthy: FEATURE acc_reduced.
 Wrong with the switches off: fail.
 """
 

@@ -1,7 +1,8 @@
 """Batched products and products with an addend are exact on integers.
 
-Hunts: batch indices that overflow (fp16 bmm gave zeros beyond 65,535 matrices, https://github.com/pytorch/pytorch/issues/25241),
-a wrong epilogue (alpha, beta, broadcast addend), a wrong gradient of bmm.
+Hunts: batch indices that overflow (fp16 bmm gave zeros beyond 65,535 matrices,
+https://github.com/pytorch/pytorch/issues/25241), a wrong epilogue (alpha, beta, broadcast addend), a wrong gradient of
+bmm.
 Rule: EXACT, integers whose sums of absolute products, the addend included, stay within 2**p.
 """
 
@@ -41,7 +42,8 @@ def bmm(ctx, batch, rows, depth, columns):
     return ctx.all_of(
         ctx.exact(out, torch.bmm(a, b), note="(forward)"),
         ctx.exact(x.grad, torch.bmm(g, b.transpose(1, 2)), note="(gradient of the left operand)"),
-        ctx.exact(y.grad, torch.bmm(a.transpose(1, 2), g), note="(gradient of the right operand)"))
+        ctx.exact(y.grad, torch.bmm(a.transpose(1, 2), g), note="(gradient of the right operand)"),
+    )
 
 
 def broadcast(ctx):

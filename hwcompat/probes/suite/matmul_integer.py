@@ -1,10 +1,10 @@
 """Integer matrix products are exact in any accumulator, any order, any split.
 
 Hunts: dead or stale tiles, flipped bits, wrong tails, stale outputs, NaN blocks.
-Rule: EXACT. Operands are integers with K * a**2 <= 2**p (p: significand bits of the dtype), so that every partial sum, in
-any order and in an accumulator as narrow as the output, is an integer of at most p bits and therefore exact.
-On an accelerator a product of 4096 x 4096 outputs puts work on every multiprocessor; its operands repeat with periods that
-are no multiple of any tile, so that the whole output is checked against a small reference bit by bit.
+Rule: EXACT. Operands are integers with K * a**2 <= 2**p (p: significand bits of the dtype), so that every partial sum,
+in any order and in an accumulator as narrow as the output, is an integer of at most p bits and therefore exact.
+On an accelerator a product of 4096 x 4096 outputs puts work on every multiprocessor; its operands repeat with periods
+that are no multiple of any tile, so that the whole output is checked against a small reference bit by bit.
 Source: the precondition is the one CUTLASS's unit tests use (small integer operands, TensorEquals); a suite that let
 K * a**2 outgrow 2**11 reported healthy fp16 GEMM as wrong, https://github.com/NVIDIA/cutlass/issues/1412.
 """
@@ -27,8 +27,10 @@ _ROW_PERIOD, _COLUMN_PERIOD = 251, 241
 def cases(ctx):
     for largest, depth in _OPERANDS[ctx.precision]:
         for rows, columns in ((256, 256), (129, 255)):
-            yield "mm %dx%dx%d |a|<=%d" % (rows, depth, columns, largest), partial(
-                product, ctx, rows, depth, columns, largest)
+            yield (
+                "mm %dx%dx%d |a|<=%d" % (rows, depth, columns, largest),
+                partial(product, ctx, rows, depth, columns, largest),
+            )
     if ctx.large:
         largest, depth = _OPERANDS[ctx.precision][0]
         yield "mm 4096x%dx4096 |a|<=%d" % (depth, largest), partial(large_product, ctx, 4096, depth, 4096, largest)

@@ -3,13 +3,13 @@
 Hunts: gross errors, sign flips, wrong low bits, output rounded toward zero, 16-bit accumulation (on positive data the
 interval is a single number for about half of the fp16 outputs and nearly all bf16 outputs).
 Rule: INTERVAL, with S = sum |a_k b_k| and B = gamma(n, 2**-23) * S, n = K + ceil(K / 4) + 2:
-products of 16-bit numbers are exact in float32; a unit that adds b products at once aligns them and the accumulator to the
-largest of the b + 1 addends and truncates below 24 bits; the largest loses nothing, each other less than 2**-23 of it;
-normalising loses less than 2**-23 of the sum: (b + 1) * 2**-23 * S a block, K / b blocks, b >= 4 on every known unit
-(models of V100 to B200, https://github.com/north-numerical-computing/MATLAB-tensor-core), so K + K / 4; 2 more for alpha, beta
-and the gluing of split sums. A chain of rounding additions (K * 2**-24), float32 operands with rounded products included
-(2 K * 2**-24), lies inside. K * 2**-53 * S is the error of the float64 reference. The output is rounded once (`rn`).
-Switches that allow 16-bit accumulation are off here; matmul.accumulate says whether they matter.
+products of 16-bit numbers are exact in float32; a unit that adds b products at once aligns them and the accumulator to
+the largest of the b + 1 addends and truncates below 24 bits; the largest loses nothing, each other less than 2**-23 of
+it; normalising loses less than 2**-23 of the sum: (b + 1) * 2**-23 * S a block, K / b blocks, b >= 4 on every known
+unit (models of V100 to B200, https://github.com/north-numerical-computing/MATLAB-tensor-core), so K + K / 4; 2 more for
+alpha, beta and the gluing of split sums. A chain of rounding additions (K * 2**-24), float32 operands with rounded
+products included (2 K * 2**-24), lies inside. K * 2**-53 * S is the error of the float64 reference. The output is
+rounded once (`rn`). Switches that allow 16-bit accumulation are off here; matmul.accumulate says whether they matter.
 """
 
 from functools import partial

@@ -2,8 +2,8 @@
 
 Hunts: faults of the transposed products that only training reaches (a wrong weight gradient leaves every forward pass
 right), wrong bias epilogues, wrong column sums.
-Rule: EXACT. Operands in {-1, 0, 1}, thinned where a sum is long, so that in each of the four results the sum of absolute
-products stays within 2**p (asserted): exact in any accumulator and any order.
+Rule: EXACT. Operands in {-1, 0, 1}, thinned where a sum is long, so that in each of the four results the sum of
+absolute products stays within 2**p (asserted): exact in any accumulator and any order.
 """
 
 from functools import partial
@@ -19,8 +19,7 @@ VERSION = 1
 
 def cases(ctx):
     for batch, inputs, outputs in ((128, 192, 96), (63, 65, 33), (1, 40, 129)):
-        yield "linear %d: %d to %d" % (batch, inputs, outputs), partial(
-            small, ctx, (batch, inputs), outputs)
+        yield "linear %d: %d to %d" % (batch, inputs, outputs), partial(small, ctx, (batch, inputs), outputs)
     yield "linear 4x31: 64 to 96", partial(small, ctx, (4, 31, 64), 96)
     if ctx.large:
         yield "linear 2048: 2048 to 2048", partial(large, ctx, 2048, 2048, 2048)
@@ -45,8 +44,12 @@ def large(ctx, batch, inputs, outputs):
     g = ctx.integers((rows, units), -1, 1, "g") * _one_in(ctx, 16, rows, units)
     want = repeated_reference(ctx, x, w, b, g, (batch, inputs, outputs))
     got = layer(
-        ctx, ctx.repeated(x, (batch, inputs)).requires_grad_(), ctx.repeated(w, (outputs, inputs)).requires_grad_(),
-        ctx.repeated(b, (outputs,)).requires_grad_(), ctx.repeated(g, (batch, outputs)))
+        ctx,
+        ctx.repeated(x, (batch, inputs)).requires_grad_(),
+        ctx.repeated(w, (outputs, inputs)).requires_grad_(),
+        ctx.repeated(b, (outputs,)).requires_grad_(),
+        ctx.repeated(g, (batch, outputs)),
+    )
     return judged(ctx.exact_repeated, ctx, got, want, [value.shape for value in want])
 
 
@@ -58,9 +61,12 @@ def layer(ctx, x, w, b, g):
 
 def judged(judge, ctx, got, want, shapes):
     names = ("(output)", "(input gradient)", "(weight gradient)", "(bias gradient)")
-    return ctx.all_of(*[
-        judge(value, reference.reshape(shape), note=name)
-        for value, reference, shape, name in zip(got, want, shapes, names)])
+    return ctx.all_of(
+        *[
+            judge(value, reference.reshape(shape), note=name)
+            for value, reference, shape, name in zip(got, want, shapes, names)
+        ]
+    )
 
 
 def expected(ctx, x, w, b, g):
@@ -77,7 +83,8 @@ def _products(ctx, x, w, b, g):
 
 
 def repeated_reference(ctx, x, w, b, g, sizes):
-    """`expected` for operands spread to `sizes`, as patterns: each operand is spread along the summed dimension only."""
+    """`expected` for operands spread to `sizes`, as patterns: each operand is spread along the summed dimension
+    only."""
     batch, inputs, outputs = sizes
     along = ctx.torch.arange
     over_inputs, over_outputs = along(inputs) % x.shape[1], along(outputs) % w.shape[0]

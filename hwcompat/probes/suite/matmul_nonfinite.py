@@ -1,9 +1,9 @@
 """Infinities and NaNs go where IEEE 754 sends them, and nowhere else.
 
 Hunts: NaN swallowed or saturated, NaN that leaks into rows without any, `beta=0` that reads the addend.
-Rule: EXACT. B holds only -1 and 1, so an infinity in a row gives an infinity of known sign, two of opposite effect or a NaN
-give NaN, and all other outputs are small integers as in matmul.integer. The expected pattern is counted in integers, not
-computed with infinities. An infinity times zero is left out: some libraries legally skip zeros.
+Rule: EXACT. B holds only -1 and 1, so an infinity in a row gives an infinity of known sign, two of opposite effect or a
+NaN give NaN, and all other outputs are small integers as in matmul.integer. The expected pattern is counted in
+integers, not computed with infinities. An infinity times zero is left out: some libraries legally skip zeros.
 """
 
 from functools import partial
@@ -18,8 +18,18 @@ VERSION = 1
 
 _INFINITY = float("inf")
 # (row, column, value): single specials, pairs in one row, a NaN beside an infinity; first, middle and last places.
-_SPECIALS = ((0, 0, _INFINITY), (3, 17, -_INFINITY), (7, 47, float("nan")), (11, 2, _INFINITY), (11, 30, _INFINITY),
-             (15, 5, _INFINITY), (15, 6, -_INFINITY), (20, 9, float("nan")), (20, 10, _INFINITY), (32, 47, -_INFINITY))
+_SPECIALS = (
+    (0, 0, _INFINITY),
+    (3, 17, -_INFINITY),
+    (7, 47, float("nan")),
+    (11, 2, _INFINITY),
+    (11, 30, _INFINITY),
+    (15, 5, _INFINITY),
+    (15, 6, -_INFINITY),
+    (20, 9, float("nan")),
+    (20, 10, _INFINITY),
+    (32, 47, -_INFINITY),
+)
 
 
 def cases(ctx):

@@ -2,8 +2,8 @@
 
 Rule: FEATURE. Flushing is legal and documented (MI200 flushes subnormal fp16 and bf16 operands and results of matrix
 instructions, PyTorch docs/source/notes/numerical_accuracy.rst; the AVX512-BF16 dot product treats them as zero, Intel
-SDM VDPBF16PS). Every output is one product plus zeros, so only two values are legal: the exact product, rounded once, or zero
-where an operand or the result is subnormal. Anything else is a fault.
+SDM VDPBF16PS). Every output is one product plus zeros, so only two values are legal: the exact product, rounded once,
+or zero where an operand or the result is subnormal. Anything else is a fault.
 """
 
 from functools import partial
@@ -54,7 +54,7 @@ def scaled_down(ctx):
     exponent = fmt.emin - fmt.precision + 1
     limit = 1 << (fmt.precision - 1)
     digits = ctx.torch.arange(1, 11).double()
-    ctx.require(10 * 10 < limit, "the result is subnormal")
+    ctx.require(limit > 10 * 10, "the result is subnormal")
     half = exponent // 2
     return outer(ctx, digits[:, None] * 2.0**half, digits[None, :] * 2.0 ** (exponent - half))
 

@@ -3,8 +3,8 @@
 Hunts: a faulty TF32 path.
 Rule: FEATURE for whether it is used: (1 + 2**-12) * 1 keeps its last bit in float32 and loses it in TF32, which has 11
 significand bits. EXACT and INTERVAL for its products, on operands of 11 bits, which TF32 takes unchanged: integers with
-K * a**2 < 2**24 are exact in a float32 accumulator, and random products obey the bound of matmul.interval. The float32 output
-shows the low accumulator bits that a 16-bit output hides.
+K * a**2 < 2**24 are exact in a float32 accumulator, and random products obey the bound of matmul.interval. The float32
+output shows the low accumulator bits that a 16-bit output hides.
 Source: https://pytorch.org/docs/stable/notes/cuda.html#tensorfloat-32-tf32-on-ampere-and-later-devices
 """
 
@@ -51,7 +51,9 @@ def integers(ctx, rows, depth, columns, largest):
     ctx.require(depth * largest**2 < 2**24, "K * a**2 < 2**24")
     a = ctx.integers((rows, depth), -largest, largest, "a", rows)
     b = ctx.integers((depth, columns), -largest, largest, "b", rows)
-    return when_active(ctx, lambda: ctx.exact(product(ctx, ctx.tensor(a), ctx.tensor(b)), ctx.torch.mm(a.double(), b.double())))
+    return when_active(
+        ctx, lambda: ctx.exact(product(ctx, ctx.tensor(a), ctx.tensor(b)), ctx.torch.mm(a.double(), b.double()))
+    )
 
 
 def random(ctx, rows, depth, columns):
@@ -66,9 +68,13 @@ def large(ctx, size, depth, largest):
     ctx.require(depth * largest**2 < 2**24, "K * a**2 < 2**24")
     a = ctx.integers((251, depth), -largest, largest, "a", size)
     b = ctx.integers((depth, 241), -largest, largest, "b", size)
-    return when_active(ctx, lambda: ctx.exact_repeated(
-        product(ctx, ctx.repeated(a, (size, depth)), ctx.repeated(b, (depth, size))),
-        ctx.torch.mm(a.double(), b.double())))
+    return when_active(
+        ctx,
+        lambda: ctx.exact_repeated(
+            product(ctx, ctx.repeated(a, (size, depth)), ctx.repeated(b, (depth, size))),
+            ctx.torch.mm(a.double(), b.double()),
+        ),
+    )
 
 
 def when_active(ctx, judged):

@@ -2,11 +2,11 @@
 
 Hunts: rounding toward zero or away from it, a lost sticky bit, operands shortened on the way in, saturation instead of
 infinity, overflow of 16-bit partial sums, infinity too early.
-Rule: EXACT. Four products a sum. Ties: every x of p bits in [1, 2), times powers of two, plus or minus half a unit of its
-last place, plus or minus 2**-22: all multiples of 2**-22 below 2, so at most 23 bits, exact in a float32 accumulator in any
-order and in units that truncate below 24 bits; the output rounds once, to nearest even. 2**-22 is made as 2**-11 * 2**-11,
-so that no operand is subnormal. Overflow: from the largest number plus half a unit on the result is infinity (IEEE 754-2019,
-4.3.1). Switches that allow 16-bit accumulation are off.
+Rule: EXACT. Four products a sum. Ties: every x of p bits in [1, 2), times powers of two, plus or minus half a unit of
+its last place, plus or minus 2**-22: all multiples of 2**-22 below 2, so at most 23 bits, exact in a float32
+accumulator in any order and in units that truncate below 24 bits; the output rounds once, to nearest even. 2**-22 is
+made as 2**-11 * 2**-11, so that no operand is subnormal. Overflow: from the largest number plus half a unit on the
+result is infinity (IEEE 754-2019, 4.3.1). Switches that allow 16-bit accumulation are off.
 """
 
 from functools import partial
@@ -32,9 +32,19 @@ def ties(ctx):
     last = ctx.precision - 1
     x = 1 + torch.arange(1 << last).double() * 2.0**-last
     rows = [
-        torch.stack([sign * x, torch.full_like(x, half * 2.0 ** -(last + 1)), torch.full_like(x, tiny * 2.0**-11),
-                     torch.zeros_like(x)], 1)
-        for sign in (1.0, -1.0) for half in (1.0, -1.0) for tiny in (1.0, 0.0, -1.0)]
+        torch.stack(
+            [
+                sign * x,
+                torch.full_like(x, half * 2.0 ** -(last + 1)),
+                torch.full_like(x, tiny * 2.0**-11),
+                torch.zeros_like(x),
+            ],
+            1,
+        )
+        for sign in (1.0, -1.0)
+        for half in (1.0, -1.0)
+        for tiny in (1.0, 0.0, -1.0)
+    ]
     a = torch.cat(rows)
     scales = 2.0 ** torch.arange(-3, 5).double()
     b = torch.stack([scales, scales, scales * 2.0**-11, scales])
@@ -56,8 +66,13 @@ def overflow(ctx):
 
 def cancelling(ctx):
     """Partial sums reach four times the largest fp16; the sum is small. float32 holds all of them exactly."""
-    rows = [[60000, 60000, -60000, -59968], [60000, -60000, 60000, -60000], [-65504, -65504, 65504, 65472],
-            [60000, 60000, 60000, -60000], [60000, 60000, -60000, 5504]]
+    rows = [
+        [60000, 60000, -60000, -59968],
+        [60000, -60000, 60000, -60000],
+        [-65504, -65504, 65504, 65472],
+        [60000, 60000, 60000, -60000],
+        [60000, 60000, -60000, 5504],
+    ]
     a = ctx.torch.tensor(rows, dtype=ctx.torch.float64)
     ctx.require(bool((ctx.rounded(a) == a).all()), "operands are representable")
     return product(ctx, a, ctx.torch.ones(4, 8, dtype=ctx.torch.float64))

@@ -21,8 +21,10 @@ VERSION = 1
 
 def cases(ctx):
     for rows, depth, columns in ((256, 1024, 256), (128, 1000, 264)):
-        yield "mm %dx%dx%d |a|<=127, float32 output" % (rows, depth, columns), partial(
-            product, ctx, rows, depth, columns, 127)
+        yield (
+            "mm %dx%dx%d |a|<=127, float32 output" % (rows, depth, columns),
+            partial(product, ctx, rows, depth, columns, 127),
+        )
 
 
 def product(ctx, rows, depth, columns, largest):

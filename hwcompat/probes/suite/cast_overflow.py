@@ -1,0 +1,64 @@
+"""Conversions at both ends of the range: infinity from the largest number plus half a unit on, zero to half the smallest.
+
+Hunts: saturation instead of infinity, infinity too early, subnormal results flushed, integers converted with a wrong
+rounding. GradScaler lives on this: it sees an overflow only as an infinity.
+Rule: EXACT. IEEE 754 conversion, one correct rounding. Integers stay within 2**24 for the 16-bit formats, where a step
+through float32 is exact; float32 itself takes any int32, which rounds once.
+"""
+
+from functools import partial
+
+from .. import rounding
+
+GROUP = "elementwise"
+LEVEL = "quick"
+RULE = "EXACT"
+DTYPES = ("float32", "float16", "bfloat16")
+CORE = True
+SECONDS = 0.1
+VERSION = 1
+
+_WIDE = rounding.FORMATS["float32"]
+
+
+def cases(ctx):
+    if ctx.dtype_name != "float32":
+        yield "float32 to %s at both ends" % ctx.dtype_name, partial(ends, ctx)
+    yield "int32 to %s" % ctx.dtype_name, partial(from_integers, ctx, "int32")
+    yield "int64 to %s" % ctx.dtype_name, partial(from_integers, ctx, "int64")
+    yield "bool to %s" % ctx.dtype_name, partial(from_bool, ctx)
+
+
+def ends(ctx):
+    """Repeated to 4 x 257 copies, so that vector loops and their tails both meet every value."""
+    torch, fmt = ctx.torch, ctx.format
+    largest = (2 - 2.0 ** (1 - fmt.precision)) * 2.0**fmt.emax
+    half_unit = 2.0 ** (fmt.emax - fmt.precision)
+    smallest = 2.0 ** (fmt.emin - fmt.precision + 1)
+    marks = [largest, largest + half_unit, 2.0**fmt.emax * 1.5, float("inf")]
+    if fmt.emin > _WIDE.emin:  # below bfloat16 the float32 operand would be subnormal itself
+        marks += [smallest / 2, smallest, 1.5 * smallest, 2.0**fmt.emin]
+    codes = rounding.encode(torch, torch.tensor(marks, dtype=torch.float64), _WIDE)
+    finite = codes[torch.isfinite(rounding.decode(torch, codes, _WIDE))]
+    codes = torch.cat([codes, finite - 1, finite + 1])
+    codes = torch.cat([codes, codes | (1 << 31)]).repeat(4 * 257)
+    got = ctx.from_codes(codes, "float32").to(ctx.dtype)
+    return ctx.exact(got, rounding.decode(torch, codes, _WIDE), signed_zero=True)
+
+
+def from_integers(ctx, kind):
+    torch = ctx.torch
+    limit = 2**31 - 1 if ctx.dtype_name == "float32" else 2**24
+    step = 2 ** (ctx.precision - 1)
+    near = torch.arange(-300, 301)
+    marks = [0, 65504, 65520, 70000, 2 * step, 4 * step, 8 * step, limit - 300]
+    integers = torch.cat([near + mark for mark in marks] + [ctx.integers((4096,), -limit, limit, kind)])
+    integers = torch.cat([integers, -integers])
+    ctx.require(int(integers.abs().max()) <= limit, "integers within the limit")
+    got = integers.to(getattr(torch, kind)).to(ctx.device).to(ctx.dtype)
+    return ctx.exact(got, integers)
+
+
+def from_bool(ctx):
+    flags = ctx.integers((1031,), 0, 1, "flags")
+    return ctx.exact((flags > 0).to(ctx.device).to(ctx.dtype), flags)

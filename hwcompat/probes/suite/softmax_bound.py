@@ -1,0 +1,81 @@
+"""Softmax of random scores, forward and backward, inside its derived error; also with all scores shifted by a constant.
+
+Hunts: reduced-precision exp, a missing subtraction of the largest score (shifted scores overflow exp without it), wrong
+sums.
+Rule: INTERVAL. Forward, evaluated in float32: d = x - max has relative error 2**-24, which exp turns into |d| * 2**-24;
+exp errs by 2 units (2 * 2**-23), n terms are summed with gamma(n, 2**-24), whose terms err likewise; the quotient
+rounds once:
+  B = y * ((|d| + 1) * 2**-23 + 4 * 2**-23 + gamma(n + 4, 2**-24)).
+Backward, dx = y (g - D) with D = sum g y, from the *stored* y, rounded to the dtype (u = 2**-p, and eta, half the
+smallest subnormal): E = B + u (y + B) + eta; E_D = sum |g| E + gamma(n + 2, 2**-24) * sum |g| (y + E);
+  B = E |g - D| + (y + E) (E_D + 2**-22 (|g| + |D| + E_D)).
+PyTorch's CPU kernel for other dimensions than the last keeps exp(d) in the dtype before it divides by the float32 sum
+(torch 2.13: emulating just that reproduces its results in 20520 of 20520 bfloat16 and 20518 fp16 cases): u y + eta
+more, there only. 2**-126 covers products below the normal float32 numbers where a device takes those as zero.
+"""
+
+from functools import partial
+
+from .. import judge
+
+GROUP = "softmax"
+LEVEL = "standard"
+RULE = "INTERVAL"
+DTYPES = ("float32", "float16", "bfloat16")
+CORE = False
+SECONDS = 0.3
+VERSION = 1
+
+
+def cases(ctx):
+    rows = 4096 if ctx.large else 64
+    yield "normal * 6, %dx1000 over dim 1" % rows, partial(random, ctx, rows, 1000, 1)
+    yield "normal * 6, 513x40 over dim 0", partial(random, ctx, 513, 40, 0)
+    yield "integers shifted by 120", partial(shifted, ctx, 64, 999)
+
+
+def random(ctx, rows, columns, dim):
+    x = ctx.rounded(ctx.normal((rows, columns), "x", dim) * 6)
+    g = ctx.rounded(ctx.normal((rows, columns), "g", dim))
+    return both_ways(ctx, x, g, dim)
+
+
+def shifted(ctx, rows, columns):
+    """Scores in 112 .. 128: numbers of every dtype here, and exp(112) is infinite even in float32."""
+    x = ctx.integers((rows, columns), 112, 128, "shifted").double()
+    return both_ways(ctx, x, ctx.rounded(ctx.normal((rows, columns), "shifted g")), 1)
+
+
+def both_ways(ctx, x, g, dim):
+    tensor = ctx.tensor(x, grad=True)
+    out = ctx.torch.softmax(tensor, dim)
+    out.backward(ctx.tensor(g))
+    y, bound = forward_bound(ctx, x, dim)
+    if ctx.kind == "cpu" and dim != x.dim() - 1:
+        bound = bound + 2.0**-ctx.precision * y + half_smallest(ctx)
+    return ctx.all_of(
+        ctx.interval(out, y, bound, note="(forward)"),
+        ctx.interval(tensor.grad, *backward_bound(ctx, y, bound, g, dim), note="(gradient)"),
+    )
+
+
+def forward_bound(ctx, x, dim):
+    distance = (x - x.max(dim, keepdim=True)[0]).abs()
+    y = ctx.torch.softmax(x, dim)
+    count = x.shape[dim]
+    relative = (distance + 1) * 2.0**-23 + 4 * 2.0**-23 + judge.gamma(count + 4, 2.0**-24)
+    return y, y * relative + 2.0**-126
+
+
+def backward_bound(ctx, y, bound, g, dim):
+    error = bound + 2.0**-ctx.precision * (y + bound) + half_smallest(ctx)
+    total = (g * y).sum(dim, keepdim=True)
+    count = y.shape[dim]
+    total_error = (g.abs() * error).sum(dim, keepdim=True)
+    total_error = total_error + judge.gamma(count + 2, 2.0**-24) * (g.abs() * (y + error)).sum(dim, keepdim=True)
+    rounding = 2.0**-22 * (g.abs() + total.abs() + total_error)
+    return y * (g - total), error * (g - total).abs() + (y + error) * (total_error + rounding) + 2.0**-126
+
+
+def half_smallest(ctx):
+    return 2.0 ** (ctx.format.emin - ctx.format.precision)
