@@ -122,12 +122,12 @@ def last_words(output: Path, since: int = 0, lines: int = 3) -> str:
     return ""
 
 
-def _fatal(said: Sequence[str], lines: int) -> list[str]:
+def _fatal(said: list[str], lines: int) -> list[str]:
     """The fault handler's first line and the innermost frames of the thread that broke; empty if it did not speak."""
     starts = [n for n, line in enumerate(said) if line.startswith(("Fatal Python", "Windows fatal"))]
     threads = [n for n, line in enumerate(said) if line.startswith("Current thread")]
     first = said[starts[-1] : starts[-1] + 1] if starts else []
-    return first + (list(said[threads[-1] + 1 : threads[-1] + lines]) if first and threads else [])
+    return first + (said[threads[-1] + 1 : threads[-1] + lines] if first and threads else [])
 
 
 _QUOTED = re.compile(r"""(["'])(?:[A-Za-z]:[\\/]|/|\\\\)[^"'\n]*[\\/]([^"'\\/\n]*)\1""")

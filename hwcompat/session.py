@@ -189,7 +189,7 @@ def working(
     try:
         out = folder / "out.jsonl"
         out.touch()
-        text = json.dumps({**job, "parent": os.getpid()})
+        text = json.dumps({**job, "parent": os.getpid(), "scratch": str(folder)})
         (folder / "job.json").write_text(text, encoding="utf-8", newline="\n")
         # absolute(), not resolve(): a virtual environment's python is a link to the python of another environment.
         program = str(Path(python).absolute()) if "/" in python or os.sep in python else python

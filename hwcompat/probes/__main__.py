@@ -6,6 +6,7 @@
 
   job           "info" (read torch's facts), "preflight" (one tiny addition on the device), "probes" (preflight, tasks)
   parent        process id of whoever waits for the answer; the worker ends itself when that process is gone
+  scratch       folder that the worker removes in that case, or null
   device        "cpu", "cuda:0", "mps", "xpu:0"
   folder        folder of probe files below this one: "suite" or "selftest"
   tasks         [[probe id, dtype], ...], run in this order

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import sys
 import threading
 import time
@@ -44,7 +45,7 @@ def main(job_path, out_path):
     os.environ[OUT_VARIABLE] = out_path
     write = writer(out_path)
     write("start", pid=os.getpid(), python=platform.python_version())
-    watch_parent(job.get("parent"))
+    watch_parent(job.get("parent"), job.get("scratch"))
     try:
         code = {"info": do_info, "preflight": do_preflight, "probes": do_probes}[job["job"]](job, write)
     except Refusal as refusal:
@@ -199,21 +200,27 @@ def simulation(torch, name):
 # --- the process itself -----------------------------------------------------------------------------------------------
 
 
-def watch_parent(parent):
-    """End this process soon after the one that waits for its answer has gone."""
+def watch_parent(parent, scratch=None):
+    """End this process soon after the one that waits for its answer has gone, and remove the folder `scratch`."""
     if os.name == "nt" or not parent:
         return  # on Windows the parent's job object does it
     first = os.getppid()
     if first == 1 and first != parent and not alive(parent):
-        os._exit(ORPHAN)  # it was gone before this line was reached
-    threading.Thread(target=_watch, args=(parent, first, alive(parent)), daemon=True).start()
+        _leave(scratch)  # it was gone before this line was reached
+    threading.Thread(target=_watch, args=(parent, first, alive(parent), scratch), daemon=True).start()
 
 
-def _watch(parent, first, visible):
+def _watch(parent, first, visible, scratch):
     # Both signs are needed: behind a wrapper script getppid() is the wrapper, and in a container the parent's id may
     # mean nothing.
     while os.getppid() == first and not (visible and not alive(parent)):
         time.sleep(_WATCH_SECONDS)
+    _leave(scratch)
+
+
+def _leave(scratch):
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
     os._exit(ORPHAN)
 
 
