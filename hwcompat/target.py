@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import policy, resolver
+from . import emitters, policy, resolver
 from .circumstances import CardFacts, Machine
 from .errors import NoBuildError, UsageError
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row
@@ -41,8 +41,14 @@ def of_environment(env: Environment, reports: Iterable[Report]) -> Target:
         machine=Machine(env.os, env.arch, env.python or "", env.driver, env.wsl, env.torch, env.cpu),
         gpus=_one_vendor(tuple(gpu for gpu in env.gpus if not gpu.hidden)),
         reports=tuple(reports),
-        clients=env.torch.clients if env.torch else {},
+        clients=_served(env.torch.clients if env.torch else {}),
     )
+
+
+def _served(clients: Mapping[str, str]) -> Mapping[str, str]:
+    """Those clients for which there is a format."""
+    formats = emitters.names()
+    return {name: version for name, version in clients.items() if name in formats}
 
 
 def _one_vendor(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
