@@ -66,14 +66,21 @@ def is_for(build: Build, machine: Machine) -> bool:
 
 
 def check(build: Build, machine: Machine) -> Checked:
-    """`build` through all gates; the first refusal counts, for several cards the first card refused."""
+    """`build` through all gates. A missing wheel ends it; driver and kernel are both told, since a newer driver brings
+    no kernel. Of several cards the first refused one is named."""
     state = Checked(build, _python_refusal(build, machine.python), trust=build.verified)
-    if not state.refusal and build.tag.startswith("cu"):
+    if state.refusal:
+        return state
+    if build.tag.startswith("cu"):
         state = _check_driver(state, machine)
     for gpu in machine.gpus:
-        if not state.refusal:
-            state = _check_kernel(state, gpu, machine)
-    return _with_doubts(state, machine) if not state.refusal else state
+        driver = state.refusal
+        state = _check_kernel(state._replace(refusal=""), gpu, machine)
+        refusal = "; ".join(reason for reason in (driver, state.refusal) if reason)
+        state = state._replace(refusal=refusal)
+        if refusal != driver:
+            break
+    return state if state.refusal else _with_doubts(state, machine)
 
 
 def _python_refusal(build: Build, python: str) -> str:
