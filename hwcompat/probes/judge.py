@@ -49,7 +49,7 @@ def exact(torch, got, expected, signed_zero=False, note=""):
     wrong = have != want
     if not bool(wrong.any()):
         return passed(have.numel(), _digest(torch, have))
-    return failed(_describe(torch, wrong, have, want, fmt) + (" " + note if note else ""), have.numel())
+    return failed(_describe(torch, wrong, have, want, fmt) + _aside(note), have.numel())
 
 
 def repeated(torch, got, pattern, note=""):
@@ -61,10 +61,19 @@ def repeated(torch, got, pattern, note=""):
     if got.dim() != pattern.dim():
         return failed("%d dimensions instead of %d" % (got.dim(), pattern.dim()), 0)
     codes = rounding.encode(torch, pattern.to(torch.float64), fmt)
-    want = inputs.spread(torch, rounding.bits_of(torch, rounding.from_codes(torch, codes, fmt), fmt), got.shape)
-    if torch.equal(rounding.bits_of(torch, got, fmt), want):
+    small = rounding.bits_of(torch, rounding.from_codes(torch, codes, fmt), fmt)
+    bits, want = rounding.bits_of(torch, got, fmt), inputs.spread(torch, small, got.shape)
+    if torch.equal(bits, want):
         return passed(got.numel(), _digest(torch, _positive_zero(torch, codes, fmt)))
-    return exact(torch, got, rounding.decode(torch, inputs.spread(torch, codes, got.shape), fmt), note=note)
+    differs = bits != want
+    mask = (1 << fmt.bits) - 1
+    have, expected = (_comparable(torch, side[differs].to(torch.int64) & mask, fmt) for side in (bits, want))
+    wrong = have != expected
+    if not bool(wrong.any()):
+        return passed(got.numel(), _digest(torch, _positive_zero(torch, codes, fmt)))
+    at = _first(torch, wrong)[0]
+    place = torch.nonzero(differs)[at].tolist()
+    return failed(_describe(torch, wrong, have, expected, fmt, place, got.numel()) + _aside(note), got.numel())
 
 
 def one_of(torch, got, expected, alternatives, legal, note=""):
@@ -83,7 +92,7 @@ def one_of(torch, got, expected, alternatives, legal, note=""):
     for want in wants[1:]:
         wrong = wrong & (have != want)
     if bool(wrong.any()):
-        return failed(_describe(torch, wrong, have, wants[0], fmt) + (" " + note if note else ""), have.numel())
+        return failed(_describe(torch, wrong, have, wants[0], fmt) + _aside(note), have.numel())
     if bool(other.any()):
         return feature("%d of %d %s" % (int(other.sum()), have.numel(), note), legal, have.numel())
     return passed(have.numel(), _digest(torch, have))
@@ -105,7 +114,7 @@ def exact_integers(torch, got, expected, note=""):
         int(have[at]),
         int(want[at]),
     )
-    return failed(text + (" " + note if note else ""), have.numel())
+    return failed(text + _aside(note), have.numel())
 
 
 def interval(torch, got, reference, bound, note=""):
@@ -120,7 +129,7 @@ def interval(torch, got, reference, bound, note=""):
     low = rounding.rn(torch, reference - slack, fmt)
     high = rounding.rn(torch, reference + slack, fmt)
     wrong = ~((have >= low) & (have <= high))  # a NaN compares false and so is wrong
-    used = _bound_used(torch, have, reference, slack)
+    used = _bound_used(torch, have, reference, low, high)
     if not bool(wrong.any()):
         return passed(have.numel(), data={"bound_used": used})
     at = _first(torch, wrong)
@@ -134,7 +143,7 @@ def interval(torch, got, reference, bound, note=""):
         float(low[at]),
         float(high[at]),
     )
-    return failed(text + (" " + note if note else ""), have.numel())
+    return failed(text + _aside(note), have.numel())
 
 
 def gamma(count, unit):
@@ -142,23 +151,25 @@ def gamma(count, unit):
     return count * unit / (1 - count * unit)
 
 
-def _bound_used(torch, have, reference, slack):
-    """The largest share of the bound that any finite element used, for the record."""
-    share = (have - reference).abs() / torch.clamp(slack, min=2.0**-1000)
+def _bound_used(torch, have, reference, low, high):
+    """The largest share of its allowed interval (bound and output rounding) that any finite element used; 1 is the edge."""
+    room = torch.maximum((high - reference).abs(), (reference - low).abs())
+    share = (have - reference).abs() / torch.clamp(room, min=2.0**-1000)
     share = share[torch.isfinite(share)]
     return round(float(share.max()), 4) if share.numel() else 0.0
 
 
-def _describe(torch, wrong, have, want, fmt):
+def _describe(torch, wrong, have, want, fmt, place=None, total=None):
+    """Numbers in words; `place` and `total` where `wrong` covers only a part of the output."""
     got = rounding.decode(torch, have, fmt)
     expected = rounding.decode(torch, want, fmt)
     at = _first(torch, wrong)
     nonfinite = int((wrong & ~torch.isfinite(got)).sum())
     return "%d of %d wrong (%d non-finite); first at %s: got %r, expected %r" % (
         int(wrong.sum()),
-        have.numel(),
+        total or have.numel(),
         nonfinite,
-        list(at),
+        place or list(at),
         float(got[at]),
         float(expected[at]),
     )
