@@ -123,7 +123,7 @@ def _training(
     amp = _amp(dtype, known, beliefs, device, unstable)
     values = {
         "amp": amp,
-        "half": _half(beliefs["fp16"], unstable),
+        "half": _half(beliefs["fp16"], beliefs["amp_fp16"], unstable),
         "dtype": Setting(dtype or "float32", "the dtype of autocast, see amp" if dtype else "amp is off"),
         "grad_scaler": _grad_scaler(dtype),
         "channels_last": _channels_last(known, dtype),
@@ -191,11 +191,16 @@ def _unstable_results(known: Sequence[Knowledge]) -> str:
     return f"{', '.join(names)} failed once and passed when repeated; check heat, power supply and overclocking"
 
 
-def _half(belief: Belief, unstable: bool) -> Setting:
-    if _pays(belief) and not unstable:
-        return Setting(True, f"fp16 weights are correct and not slower{_unmeasured(belief)}: {_reason(belief)}")
+def _half(belief: Belief, step: Belief, unstable: bool) -> Setting:
+    """fp16 weights: `belief` speaks of matrix products, `step` (amp_fp16) of a whole network with its convolutions."""
+    if unstable:
+        return Setting(False, "unstable hardware")
+    if _pays(belief) and step.faster is False:
+        return Setting(False, f"fp16 is correct, but a network in it is not faster: {_reason(step)}")
+    if _pays(belief):
+        return Setting(True, f"fp16 weights are correct and not slower: {_reason(belief)}")
     blame = f"{BLAME}: " if belief.verdict == "faulty" else ""
-    return Setting(False, "unstable hardware" if unstable else blame + _told("fp16", belief))
+    return Setting(False, blame + _told("fp16", belief))
 
 
 def _grad_scaler(dtype: str | None) -> Setting:

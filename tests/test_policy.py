@@ -349,6 +349,20 @@ def test_on_a_cpu_amp_is_on_only_where_bf16_was_measured_to_be_faster(ratio, amp
     assert rec.settings["amp"].because
 
 
+def test_fast_products_alone_do_not_turn_half_on_where_a_network_is_slower():
+    """A CPU may multiply fp16 matrices as fast as fp32 ones and yet convolve ten times slower."""
+    gemm = {"fp16_tflops": times(0.42, 0.43), "fp32_tflops": times(0.39, 0.40)}
+    measured = report(
+        None,
+        ok(amp_fp16="slow"),
+        speed={**gemm, "amp_fp16_speedup": times(0.08, 0.09), "amp_bf16_speedup": times(1.6, 1.8)},
+        environment=Environment("linux", "x86_64", torch=CPU_TORCH),
+    )
+    rec = recommend(CPU, device="cpu", machine=CPU_MACHINE, reports=[measured])
+    assert rec.half is False
+    assert "not faster" in rec.settings["half"].because
+
+
 def test_a_cpu_nobody_measured_trains_in_float32():
     rec = recommend(device="cpu", machine=CPU_MACHINE, pin=None)
     assert (rec.amp, rec.half, rec.settings["tf32"].value) == (False, False, False)
