@@ -152,11 +152,15 @@ def gamma(count, unit):
 
 
 def _bound_used(torch, have, reference, low, high):
-    """The largest share of its allowed interval (bound and output rounding) that any finite element used; 1 is the edge."""
+    """The largest share of its interval (bound and output rounding) that any finite element used; 1 is the edge."""
     room = torch.maximum((high - reference).abs(), (reference - low).abs())
     share = (have - reference).abs() / torch.clamp(room, min=2.0**-1000)
     share = share[torch.isfinite(share)]
     return round(float(share.max()), 4) if share.numel() else 0.0
+
+
+def _aside(note):
+    return " " + note if note else ""
 
 
 def _describe(torch, wrong, have, want, fmt, place=None, total=None):

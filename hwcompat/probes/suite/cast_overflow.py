@@ -1,4 +1,4 @@
-"""Conversions at both ends of the range: infinity from the largest number plus half a unit on, zero to half the smallest.
+"""Conversions at both ends of the range: infinity from the largest number plus half a unit, zero to half the smallest.
 
 Hunts: saturation instead of infinity, infinity too early, subnormal results flushed, integers converted with a wrong
 rounding. GradScaler lives on this: it sees an overflow only as an infinity.
