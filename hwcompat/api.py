@@ -6,6 +6,7 @@ Facts are read here (this machine, its local reports, the tables) and handed to 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -112,9 +113,7 @@ def _new_id() -> str:
 
 
 def _utc_now() -> str:
-    from datetime import datetime, timezone
-
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 # --- remembering ------------------------------------------------------------------------------------------------------
@@ -237,21 +236,26 @@ def _described(
     data: tables.Tables,
 ) -> target.Target:
     """A machine in words; the system, architecture and Python of this one where they are left out."""
-    import platform
-
-    from . import system
-
     names = [gpu] if isinstance(gpu, str) else list(gpu)
-    here = system.normal_os(sys.platform)
+    system, processor = _this_system() if os is None or arch is None else (os, arch)
     return target.of_words(
         names,
         driver=driver,
-        os=os or here,
-        arch=arch or (system.normal_arch(platform.machine(), here) if os in (None, here) else "x86_64"),
+        os=os or system,
+        arch=arch or (processor if os in (None, system) else "x86_64"),
         python=python or ".".join(map(str, sys.version_info[:2])),
         wsl=False,
         tables=data,
     )
+
+
+def _this_system() -> tuple[str, str]:
+    import platform
+
+    from . import system
+
+    here = system.normal_os(sys.platform)
+    return here, system.normal_arch(platform.machine(), here)
 
 
 def local_reports() -> tuple[Report, ...]:

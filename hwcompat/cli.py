@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import DataError, HwcompatError, UsageError
+from .errors import DataError, HwcompatError
 
 if TYPE_CHECKING:
     from .model import Recommendation, Report, Row
@@ -64,6 +64,7 @@ def run(argv: Sequence[str] | None = None) -> None:
             "this is a bug: run again with --debug and report the traceback",
         )
         code = BUG
+    gc.freeze()  # the interpreter's own collections on the way out find nothing either
     sys.exit(code if isinstance(code, int) else 0)
 
 

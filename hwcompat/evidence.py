@@ -4,7 +4,7 @@ then known faults, then sourced defaults. Pure; `policy` turns beliefs into sett
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .circumstances import CardFacts, Machine, applying_reports, driver_note, is_complete, label
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Caution, Fault, PrecisionDefault, Report, Result, Row
@@ -21,8 +21,7 @@ DTYPE_OF = {
 }
 
 
-@dataclass(frozen=True)
-class Belief:
+class Belief(NamedTuple):
     """`verdict` is never `slow`: whether it pays is `faster` (None: nobody knows)."""
 
     verdict: str = "unknown"
@@ -41,11 +40,10 @@ class Belief:
         worse = VERDICTS.index(verdict) >= VERDICTS.index(self.verdict)
         value = verdict if worse else self.verdict
         sentences = (because, *self.because) if worse else (*self.because, because)
-        return replace(self, verdict=value, because=sentences, doubted=True)
+        return self._replace(verdict=value, because=sentences, doubted=True)
 
 
-@dataclass(frozen=True)
-class Knowledge:
+class Knowledge(NamedTuple):
     """Everything believed of one card."""
 
     card: CardFacts
@@ -94,8 +92,7 @@ def know(
 # --- one capability ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Case:
+class _Case(NamedTuple):
     """The evidence on one card, ready to be asked about each capability."""
 
     card: CardFacts
@@ -145,7 +142,7 @@ class _Case:
                 continue
             sentence = f"{label(report)}: {'; '.join(verdict.because) or verdict.value}"
             if verdict.value in ("faulty", "unsupported") or (verdict.value == "unknown" and _trouble(report, name)):
-                believed = replace(believed.lowered(verdict.value, sentence), measured_here=True)
+                believed = believed.lowered(verdict.value, sentence)._replace(measured_here=True)
         return believed
 
 
@@ -201,7 +198,7 @@ def _assumed_bf16(card: CardFacts, default: PrecisionDefault | None) -> tuple[st
 def _with_rows(prior: Belief, votes: Votes, name: str) -> Belief:
     """Passing rows decide speed whatever fails, so that a failing row cannot bring back a faster default."""
     measured = row_speed(votes.passing, name)
-    prior = prior if measured is None else replace(prior, faster=measured)
+    prior = prior if measured is None else prior._replace(faster=measured)
     if votes.outcome != "ok":
         return _lowered_by_rows(prior, votes)
     nearest = votes.passing[0]
@@ -224,7 +221,7 @@ def _with_faults(believed: Belief, faults: Iterable[Fault], name: str) -> Belief
         verdict = fault.verdicts.get(name)
         sentence = f"known fault {fault.id}: {fault.title} ({', '.join(fault.citations[:1])})"
         if verdict == "slow":
-            believed = replace(believed, faster=False, because=(*believed.because, sentence))
+            believed = believed._replace(faster=False, because=(*believed.because, sentence))
         elif verdict:
             believed = believed.lowered(verdict, sentence)
     return believed

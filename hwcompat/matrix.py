@@ -7,13 +7,12 @@ next. What cannot be read is never thrown away: whoever appends to the file keep
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import store
 from .errors import UsageError
@@ -37,8 +36,7 @@ NUMBERS = ("vram_gb", *SPEEDS)
 # --- schema -----------------------------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """What a cell may hold, if it is not empty: text of at most `limit` characters that `pattern` matches whole."""
 
     name: str
@@ -142,8 +140,7 @@ class _BadLineError(Exception):
         self.column, self.reason = column, reason
 
 
-@dataclasses.dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Which cell of a line belongs to which column."""
 
     header: tuple[str, ...]
@@ -155,8 +152,7 @@ class _Layout:
         return tuple(self.header[at] for at in self.extra)
 
 
-@dataclasses.dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     layout: _Layout
     records: tuple[_Record, ...] = ()
     unread: tuple[bytes, ...] = ()  # whole lines without their line feed

@@ -92,8 +92,7 @@ def _weakest(name: str, known: Sequence[Knowledge]) -> Belief:
     beliefs = [(each.beliefs[name], each.card.name) for each in known]
     worst, card = max(beliefs, key=lambda pair: VERDICTS.index(pair[0].word))
     gains = [belief.faster for belief, _ in beliefs]
-    return replace(
-        worst,
+    return worst._replace(
         faster=False if False in gains else None if None in gains else True,
         because=tuple(f"{card}: {text}" for text in worst.because) if len(known) > 1 else worst.because,
         measured_here=all(belief.measured_here for belief, _ in beliefs),

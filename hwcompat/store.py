@@ -12,8 +12,8 @@ import errno
 import json
 import os
 import re
-import sys
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -40,7 +40,7 @@ def home() -> Path:
     if sys.platform.startswith("linux"):
         # What platformdirs answers here (a test compares them), without its imports on every start.
         base = os.environ.get("XDG_DATA_HOME", "")
-        return Path(base if os.path.isabs(base) else "~/.local/share").expanduser() / "hwcompat"
+        return Path(base if Path(base).is_absolute() else "~/.local/share").expanduser() / "hwcompat"
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("hwcompat", appauthor=False))

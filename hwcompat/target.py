@@ -6,7 +6,8 @@ Pure once the tables are loaded: facts come in as an Environment or as words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from . import emitters, policy, resolver
 from .circumstances import CardFacts, Machine
@@ -18,8 +19,7 @@ _DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
 _BF16_UNITS = (8, 0)  # https://docs.nvidia.com/cuda/ampere-tuning-guide/index.html
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """`alternatives`: the gpus are chips that one name may mean, of which the machine has one."""
 
     machine: Machine
@@ -27,7 +27,7 @@ class Target:
     alternatives: bool = False
     described: bool = False  # by words, not by a machine that was read
     reports: tuple[Report, ...] = ()
-    clients: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .model import CAPABILITIES, VERDICTS, Caution, Measurement, Result, Verdict
 
@@ -61,8 +60,7 @@ class ProbeFacts(Protocol):
     def core(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(NamedTuple):
     """Speed over fp32 with its interval; `clean` is False if the card was throttled, busy or noisy."""
 
     value: float

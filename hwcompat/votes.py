@@ -8,7 +8,7 @@ rows come in any order, and a voice counts once however often it speaks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .model import CAPABILITIES, Gpu, Row
 
@@ -28,8 +28,7 @@ Tier = tuple[int, int, int]
 """(card, operating system, build): 0 is the same."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What rows are compared with: the card (None: the CPU named `cpu`) and the build that will be used."""
 
     gpu: Gpu | None
@@ -39,8 +38,7 @@ class Place:
     cpu: str | None = None
 
 
-@dataclass(frozen=True)
-class Near:
+class Near(NamedTuple):
     """A row of the same card, and how far its circumstances are."""
 
     row: Row
@@ -107,8 +105,7 @@ def _build_distance(row: Row, torch: str, tag: str) -> int:
     return 1 if shared[:2] == [True, True] else 2 if shared[0] else FAR
 
 
-@dataclass(frozen=True)
-class Votes:
+class Votes(NamedTuple):
     """The rows that count for one capability."""
 
     passing: tuple[Near, ...]
