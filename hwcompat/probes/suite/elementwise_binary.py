@@ -25,7 +25,7 @@ _OPERATIONS = ("add", "sub", "mul", "div")
 
 
 def cases(ctx):
-    count = 1 << (20 if ctx.large else 16)
+    count = 1 << (18 if ctx.large else 16)
     for name in _OPERATIONS:
         yield "%s of %d random pairs" % (name, count), partial(normal_pairs, ctx, name, count)
         yield "%s with subnormal numbers" % name, partial(subnormal_pairs, ctx, name, 1 << 14)

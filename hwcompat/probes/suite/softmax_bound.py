@@ -28,7 +28,7 @@ VERSION = 1
 
 
 def cases(ctx):
-    rows = 4096 if ctx.large else 64
+    rows = 512 if ctx.large else 64
     yield "normal * 6, %dx1000 over dim 1" % rows, partial(random, ctx, rows, 1000, 1)
     yield "normal * 6, 513x40 over dim 0", partial(random, ctx, 513, 40, 0)
     yield "integers shifted by 120", partial(shifted, ctx, 64, 999)

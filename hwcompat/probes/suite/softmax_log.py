@@ -23,7 +23,7 @@ VERSION = 1
 
 
 def cases(ctx):
-    rows = 4096 if ctx.large else 64
+    rows = 512 if ctx.large else 64
     yield "log_softmax of normal * 6, %dx1000" % rows, partial(random, ctx, rows, 1000)
 
 
