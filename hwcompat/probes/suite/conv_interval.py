@@ -84,7 +84,7 @@ def _legal_variation(ctx, geometry, direction, operands, got, want, sums):
         largest = [float(values.abs().max()) for values in operands[:2]]
         for storage, bound in transform.bounds(ctx, geometry, direction, *largest):
             inside = ctx.interval(got, want, ctx.torch.full_like(want, bound)).status == "pass"
-            if inside and transform.most_planes_inexact(ctx, got, ctx.rounded(want)):
+            if inside and transform.most_planes(ctx.values(got) != ctx.rounded(want)):
                 return transform.recorded(storage, "inside the transform bound only", want.numel())
     unit = 2.0 ** -(ctx.precision - 1)
     steps = _steps(geometry, direction)

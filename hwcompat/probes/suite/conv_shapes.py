@@ -13,7 +13,7 @@ a sum of absolute values of at most e * f**(4-l) an image; every partial sum of 
 
 from functools import partial
 
-from .. import convolution, judge
+from .. import convolution, judge, transform
 from ..convolution import Geometry
 
 GROUP = "conv"
@@ -45,7 +45,7 @@ def cases(ctx):
             yield "forward and backward %s" % geometry.name, partial(joint, ctx, geometry)
         else:
             yield "forward %s" % geometry.name, partial(forward_checksum, ctx, geometry)
-            yield from _backward_small(ctx, geometry)
+        yield from _backward_small(ctx, geometry)
     if ctx.large and (ctx.dtype_name != "float32" or ctx.at_least("standard")):
         yield "forward and backward %s" % _WIDE.name, partial(joint, ctx, _WIDE)
     yield from _stack_cases(ctx)
@@ -58,7 +58,7 @@ def forward_checksum(ctx, geometry):
 
 
 def _backward_small(ctx, geometry):
-    """The CPU's backward kernels take seconds at full size, so they see the same channels on 6 x 6 pixels."""
+    """The same channels on 6 x 6 pixels: at full size the CPU's 16-bit backward kernels take seconds."""
     small = geometry._replace(name=geometry.name.split()[0] + " on 6x6", height=6, width=6)
     for direction in ("dgrad", "wgrad"):
         yield "%s %s" % (direction, small.name), partial(convolution.check, ctx, small, direction, "nchw")
@@ -74,7 +74,7 @@ def joint(ctx, geometry):
     for direction, outputs in got.items():
         judgement = convolution.checksum(ctx, geometry, direction, operands[direction], outputs)
         judged.append(judgement._replace(detail="%s: %s" % (direction, judgement.detail) if judgement.detail else ""))
-    return ctx.all_of(*judged)
+    return convolution.all_of(ctx, *judged)
 
 
 # --- batch sizes ------------------------------------------------------------------------------------------------------
@@ -120,7 +120,17 @@ def stack(ctx, layout, x, weights, dy):
     """Outputs and every gradient of the stack, image by image."""
     got = _stack_on_device(ctx, layout, x, weights, dy)
     want = _stack_reference(ctx.torch, x, weights, dy)
-    return ctx.all_of(*(ctx.exact(g, w, note="in %s" % name) for (name, g), w in zip(got, want)))
+    return convolution.all_of(ctx, *(_exact_or_nearest(ctx, name, g, w) for (name, g), w in zip(got, want)))
+
+
+def _exact_or_nearest(ctx, name, got, want):
+    """The last layer may be a transform's (see transform.py), whose noise cannot pass a ReLU since none follows it."""
+    judgement = ctx.exact(got, want, note="in %s" % name)
+    if judgement.status == "pass" or not transform.possible(ctx, _STACK[-1]):
+        return judgement
+    if transform.nearest(ctx.values(got), want):
+        return transform.recorded("float32", "%s inexact, its nearest integers right" % name, want.numel())
+    return judgement
 
 
 def _stack_on_device(ctx, layout, x, weights, dy):

@@ -15,7 +15,7 @@ from .. import convolution
 from .. import normalisation as norm
 
 GROUP = "norm"
-LEVEL = "standard"
+LEVEL = "quick"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = True
