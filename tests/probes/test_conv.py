@@ -492,6 +492,15 @@ def test_a_way_that_raises_is_wrong_and_the_others_go_on():
     assert "right with: heuristic, benchmark" in result["detail"]
 
 
+def test_what_no_way_supports_is_skipped_and_not_passed():
+    def unsupported(x, w, stride, y):
+        raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'")
+
+    result = outcome("conv.algorithms", "float16", forward(unsupported))
+    assert result["status"] == "skipped"
+    assert "not implemented" in result["detail"]
+
+
 def test_no_way_out_is_said():
     assert "right with: none" in outcome("conv.algorithms", "float16", forward(half_nan))["detail"]
 
