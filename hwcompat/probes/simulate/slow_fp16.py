@@ -1,0 +1,60 @@
+"""A card whose fp16 is right and slow: what remains of a TU116/TU117 when its convolutions happen to be correct.
+
+These chips report compute capability 7.5 and have no tensor cores; the libraries pick tensor-core kernels all the same,
+which are emulated. Reported, fp16 against fp32 or against one row on the same card:
+- GTX 1650, product with 2 rows: 23 times fewer bytes a second than with one:
+  https://github.com/pytorch/pytorch/issues/195716
+- GTX 1650, text generation: 22 tokens a second instead of 203: https://github.com/vllm-project/vllm/issues/54950
+- GTX 1650, chess positions a second: fp32 2304, fp16 with tensor-core kernels NCHW 536, NHWC 225:
+  https://github.com/LeelaChessZero/lc0/issues/849
+- GTX 1660 Ti, product of 512 x 512 matrices: 5.3 times slower: https://github.com/ooples/AiDotNet.Tensors/issues/592
+
+Simulated: each fp16 matrix product with two rows or more, and each fp16 convolution, forward and backward, costs TIMES
+times its fp32 twin on this machine, whatever its own fp16 speed. Values stay right; bf16 and fp32 are untouched. The
+time is spent in real fp32 work and not in sleeping, so that an accelerator's queue and its event clock see it.
+"""
+
+from . import _dispatch
+
+TIMES = 5
+"""Times slower than fp32: the lowest ratio reported above but one (4.3 to 23)."""
+
+_ROWS_OF = {"mm": 0, "addmm": 1, "bmm": 0, "baddbmm": 1}
+"""Which argument of the operator has the rows, last dimension but one."""
+
+_CONVOLUTIONS = ("convolution", "convolution_backward")
+
+
+def mode(torch, times=TIMES):
+    """The context manager; see the module's docstring."""
+
+    def alter(name, func, args, kwargs, out):
+        burden(torch, times, name, func, args, kwargs)
+        return out
+
+    return _dispatch.after_each(torch, alter)
+
+
+def burden(torch, times, name, func, args, kwargs):
+    """Do the fp32 twin of a slow fp16 operator `times` times and forget the results."""
+    if not slow(torch, name, args):
+        return
+    twin = getattr(func.overloadpacket, "default", func) if "out" in kwargs else func
+    options = {key: value for key, value in kwargs.items() if key != "out"}
+    wide = [_to_fp32(torch, value) for value in args]
+    for _ in range(times):
+        twin(*wide, **options)
+
+
+def slow(torch, name, args):
+    """True for an fp16 convolution, and for an fp16 product with at least two rows."""
+    if name in _CONVOLUTIONS:
+        return args[0].dtype == torch.float16
+    if name not in _ROWS_OF:
+        return False
+    left = args[_ROWS_OF[name]]
+    return left.dtype == torch.float16 and left.shape[-2] >= 2
+
+
+def _to_fp32(torch, value):
+    return value.float() if isinstance(value, torch.Tensor) and value.dtype == torch.float16 else value
