@@ -56,8 +56,14 @@ def tasks_for(probes: Sequence[catalogue.Probe], kind: str) -> tuple[Task, ...]:
 
 def choose_devices(env: Environment, wish: str | None) -> tuple[tuple[str, Gpu | None], ...]:
     """(device, its Gpu) pairs that `wish` means here; MachineError where this machine cannot serve it."""
+    if env.python is None:
+        why = next((note for note in env.notes if note.startswith("torch could not be read")), "it did not answer")
+        raise MachineError(f"the chosen Python cannot be used: {why}", "name another one with --python")
     if env.torch is None:
-        raise MachineError("there is no torch in the chosen Python", repair_line(env) or _no_torch_hint(env))
+        why = next((note for note in env.notes if note.startswith("torch could not be imported")), "")
+        raise MachineError(
+            "there is no usable torch in the chosen Python" + (f": {why}" if why else ""), repair_line(env)
+        )
     if wish == "cpu":
         return (("cpu", None),)
     seen = visible_devices(env)
@@ -131,17 +137,15 @@ def repair_line(env: Environment) -> str:
     except HwcompatError as error:
         return " ".join(part for part in (error.message, error.hint) if part)
     packages = [f"torch=={pin.torch}"] + ([f"torchvision=={pin.torchvision}"] if pin.torchvision else [])
-    return f"{python_word(env)} -m pip install --force-reinstall {' '.join(packages)} --index-url {pin.index_url}"
+    # pip takes 2.13.0+cpu for 2.13.0, so a build that is already there has to be replaced by force.
+    force = "--force-reinstall " if env.torch else ""
+    return f"{python_word(env)} -m pip install {force}{' '.join(packages)} --index-url {pin.index_url}"
 
 
 def python_word(env: Environment) -> str:
     """How the user starts the chosen interpreter; quoted where the path has a blank."""
     path = env.executable or "python"
     return f'"{path}"' if " " in path else path
-
-
-def _no_torch_hint(env: Environment) -> str:
-    return f"install one: {python_word(env)} -m pip install torch"
 
 
 # --- running and assembling -------------------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ def _no_build(
     asked = [each for each in checked if wished(each.build.torch, each.build.tag)]
     serving = [each for each in checked if not each.refusal]
     rejected = _rejections(asked)
-    what = ", ".join(gpu.name for gpu in machine.gpus) or "the CPU"
+    what = ", ".join(_named(gpu) for gpu in machine.gpus) or "the CPU"
     where = f"{machine.os} {machine.arch}, Python {machine.python}"
     if torch and serving:
         nearest = min(serving, key=lambda each: _distance(each, torch))
@@ -245,6 +245,11 @@ def _no_build(
     why = f": {reasons.pop()}" if len(reasons) == 1 else ""
     message = f"no torch build{f' {torch}' if torch else ''} serves {what} on {where}{why}"
     return NoBuildError(message, _way_out(machine, checked), rejected)
+
+
+def _named(gpu: Gpu) -> str:
+    capability = gpu.compute_capability
+    return gpu.name if not capability or capability in gpu.name else f"{gpu.name} ({capability})"
 
 
 def _distance(checked: Checked, torch: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
