@@ -1,4 +1,4 @@
-"""Shared fixtures and the one rule for skips: each has a reason, and HWCOMPAT_NO_SKIP=1 turns every one into a failure."""
+"""Shared fixtures and the rule for skips: each has a reason; HWCOMPAT_NO_SKIP=1 turns every one into a failure."""
 
 from __future__ import annotations
 

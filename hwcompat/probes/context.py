@@ -37,6 +37,7 @@ class Context:
     @property
     def precision(self):
         """Significand bits of the dtype under test, the hidden one included."""
+        assert self.format is not None, "%s is no floating-point format" % self.dtype_name
         return self.format.precision
 
     def at_least(self, level):

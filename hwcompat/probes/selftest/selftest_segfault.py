@@ -18,5 +18,6 @@ def cases(ctx):
 def misbehave():
     if os.name == "nt":
         # Reading a bad address through ctypes is an OSError there; this ends the process with the same code.
-        ctypes.windll.kernel32.TerminateProcess(ctypes.c_void_p(-1), 0xC0000005)
+        windll = getattr(ctypes, "windll")  # noqa: B009 - only Windows has it
+        windll.kernel32.TerminateProcess(ctypes.c_void_p(-1), 0xC0000005)
     os.kill(os.getpid(), signal.SIGSEGV)
