@@ -231,7 +231,11 @@ def speed_of(results: Sequence[Result]) -> Mapping[str, Measurement]:
 
 
 def digests_of(results: Sequence[Result], blank: Report) -> Mapping[str, str]:
-    """Exact digests by probe, dtype, version and level; only for seed 0, since other seeds have other inputs."""
+    """Exact digests by probe, dtype, version, level and size of the shapes, each equal on every healthy device.
+
+    Only for seed 0, since other seeds have other inputs; an accelerator runs larger shapes than a CPU.
+    """
     if blank.seed != 0 or blank.simulated:
         return {}
-    return {f"exact/{r.probe}/{r.dtype}/v{r.version}/{blank.level}": r.digest for r in results if r.digest}
+    run = f"{blank.level}/{'cpu' if blank.device == 'cpu' else 'large'}"
+    return {f"exact/{r.probe}/{r.dtype}/v{r.version}/{run}": r.digest for r in results if r.digest}

@@ -57,7 +57,8 @@ def load_island():
     spec = importlib.util.spec_from_file_location(
         PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
     )
-    assert spec is not None and spec.loader is not None  # a file location always has both
+    assert spec is not None
+    assert spec.loader is not None  # a file location always has one
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     spec.loader.exec_module(package)

@@ -19,6 +19,7 @@ and it defines `cases(ctx)`, which yields (label, function); calling the functio
 import ast
 import os
 from collections import namedtuple
+from typing import Any
 
 Probe = namedtuple("Probe", "id path doc group level rule dtypes core feeds devices seconds version")
 
@@ -60,7 +61,7 @@ def select(probes, level="standard", only=()):
 def _read(path):
     with open(path, encoding="utf-8") as handle:
         tree = ast.parse(handle.read(), path)
-    values = dict(_DEFAULTS)  # type: dict
+    values = dict(_DEFAULTS)  # type: dict[str, Any]
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
             _literal_into(values, node)

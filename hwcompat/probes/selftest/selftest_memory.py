@@ -21,7 +21,7 @@ def cases(ctx):
 def eat(ctx):
     if ctx.memory_limit is None or not enforced():
         return judge.skipped("no memory limit is enforced here")
-    hoard = []  # type: list
+    hoard = []  # type: list[object]
     while len(hoard) * BLOCK < MOST:
         # Reserved, hardly touched: it is the limit that must stop this, long before the machine is short of memory.
         hoard.append(ctx.torch.empty(BLOCK, dtype=ctx.torch.uint8))
