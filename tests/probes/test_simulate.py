@@ -1,0 +1,164 @@
+"""The simulated cards show the reported faults, and only those."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from hwcompat.probes import catalogue, execute
+from hwcompat.probes.simulate import _dispatch, gtx16xx, slow_fp16
+
+NAN_SHAPE = (1, 32, 64, 64, 64, 3)  # batch, channels in, height, width, channels out, kernel
+
+
+def convolve(shape, dtype=torch.float16, bias=True, **options):
+    """Output and gradients (x, w, bias) of one convolution on small integers."""
+    batch, cin, height, width, cout, kernel = shape
+    x = (torch.arange(batch * cin * height * width).reshape(batch, cin, height, width) % 3 - 1).to(dtype)
+    w = (torch.arange(cout * cin * kernel * kernel).reshape(cout, cin, kernel, kernel) % 5 - 2).to(dtype)
+    b = (torch.arange(cout) % 7 + 1).to(dtype) if bias else None
+    leaves = [leaf.requires_grad_() for leaf in (x, w, b) if leaf is not None]
+    y = torch.nn.functional.conv2d(x, w, b, padding=kernel // 2, **options)
+    y.backward(torch.ones_like(y))
+    return [y.detach(), *(leaf.grad for leaf in leaves)]
+
+
+def same(left, right):
+    return all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_reported_shape_gives_nan_planes_beside_constant_ones(bias):
+    """As printed in the report: half of the planes NaN, the others constant at the bias."""
+    with gtx16xx.mode(torch, times=0):
+        y, dx, dw = convolve(NAN_SHAPE, bias=bias)[:3]
+    assert torch.isnan(y[:, 0::2]).all()
+    expected = (torch.arange(64) % 7 + 1)[1::2] if bias else torch.zeros(32)
+    assert torch.equal(y[0, 1::2].float(), expected.float().reshape(-1, 1, 1).expand(32, 64, 64))
+    assert torch.isnan(dx[:, 0::2]).all()
+    assert torch.isnan(dw[0::2]).all()
+    assert torch.isfinite(dw[1::2]).all()
+
+
+def test_the_backward_pass_can_be_left_right():
+    """Nobody has reported a fault of the backward pass by itself: it is an option."""
+    healthy = convolve(NAN_SHAPE)
+    with gtx16xx.mode(torch, backward=False, times=0):
+        faulty = convolve(NAN_SHAPE)
+    assert torch.isnan(faulty[0]).any()
+    assert same(healthy[1:], faulty[1:])
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((6, 8, 12, 12, 16, 3), {}),
+        ((1, 64, 32, 32, 64, 3), {}),
+        ((1, 32, 64, 64, 64, 1), {}),
+        ((8, 8, 12, 12, 16, 1), {}),
+    ],
+    ids=["batch 6", "32x32", "1x1", "1x1 batch 8"],
+)
+def test_shapes_that_users_found_right_are_right(shape, options):
+    """One small shape finds nothing: outputs and gradients are bit for bit the healthy ones."""
+    healthy = convolve(shape, **options)
+    with gtx16xx.mode(torch, times=0):
+        assert same(healthy, convolve(shape, **options))
+
+
+def test_grouped_and_transposed_convolutions_are_right():
+    """They were never reported."""
+    x, grouped = torch.ones(8, 32, 8, 8).half(), torch.ones(32, 1, 3, 3).half()
+    healthy = torch.conv2d(x, grouped, groups=32), torch.conv_transpose2d(x, grouped)
+    with gtx16xx.mode(torch, times=0):
+        assert same(healthy, (torch.conv2d(x, grouped, groups=32), torch.conv_transpose2d(x, grouped)))
+
+
+def test_from_batch_seven_on_values_are_wrong_and_finite():
+    """No NaN test sees this one."""
+    shape = (7, 8, 12, 12, 16, 3)
+    healthy = convolve(shape)
+    with gtx16xx.mode(torch, times=0):
+        faulty = convolve(shape)
+    assert all(torch.isfinite(value).all() for value in faulty)
+    assert not any(torch.equal(a, b) for a, b in zip(healthy[:3], faulty[:3], strict=True))
+    assert torch.equal(healthy[0][:, 0::2], faulty[0][:, 0::2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_other_dtypes_are_untouched(dtype):
+    """The fault is one of fp16 alone."""
+    healthy = convolve(NAN_SHAPE, dtype)
+    with gtx16xx.mode(torch):
+        assert same(healthy, convolve(NAN_SHAPE, dtype))
+
+
+@pytest.mark.parametrize("fault", [gtx16xx, slow_fp16], ids=["gtx16xx", "slow_fp16"])
+def test_matrix_products_are_right(fault):
+    """Products are slow and correct, whatever the operator."""
+    a = (torch.arange(4 * 8 * 8).reshape(4, 8, 8) % 5 - 2).half()
+    b = torch.empty(8, 8).half()
+
+    def products():
+        return torch.mm(a[0], a[1]), torch.addmm(a[2], a[0], a[1]), torch.bmm(a, a), torch.baddbmm(a, a, a, beta=2)
+
+    healthy = products()
+    with fault.mode(torch):
+        assert same(healthy, products())
+        torch.mm(a[0], a[1], out=b)
+    assert torch.equal(b, healthy[0])
+
+
+@pytest.mark.parametrize(
+    ("operation", "extra"),
+    [
+        (lambda t: torch.mm(t, t.t()), 3),
+        (lambda t: torch.mm(t[:1], t.t()), 0),
+        (lambda t: torch.mm(t, t.t(), out=t.new_empty(2, 2)), 3),
+        (lambda t: torch.conv2d(t.reshape(1, 1, 2, 4), t.reshape(4, 1, 1, 2)), 3),
+        (lambda t: t + t, 0),
+    ],
+    ids=["two rows", "one row", "out=", "convolution", "addition"],
+)
+def test_slowness_is_fp32_work_of_the_same_operator(operation, extra):
+    """What the fault adds is seen below it: so many fp32 twins of slow fp16 work, nothing for other dtypes."""
+    for dtype, expected in ((torch.float16, extra), (torch.bfloat16, 0), (torch.float32, 0)):
+        operand, done = torch.ones(2, 4, dtype=dtype), []
+
+        def note(name, func, args, kwargs, out, done=done):
+            done.append((name, args[0].dtype))
+            return out
+
+        with _dispatch.after_each(torch, note):
+            operation(operand)
+            healthy = list(done)
+            done.clear()
+            with slow_fp16.mode(torch, times=3):
+                operation(operand)
+        added = [entry for entry in done if entry not in healthy and entry[0] not in ("to", "_to_copy")]
+        assert len(added) == expected
+        assert {entry[1] for entry in added} <= {torch.float32}
+        assert {entry[0] for entry in added} <= {name for name, _ in healthy}
+
+
+def test_an_old_torch_is_told_what_is_missing():
+    """Before 1.13 there is no hook to simulate with."""
+    for version in ("1.12.1+cu113", "1.10.2"):
+        with pytest.raises(RuntimeError, match=r"needs torch 1\.13 or newer, this is torch 1\.1"):
+            gtx16xx.mode(SimpleNamespace(__version__=version))
+
+
+@pytest.mark.parametrize(("dtype", "status"), [("float16", "fail"), ("bfloat16", "pass")])
+def test_the_probe_of_known_shapes_finds_the_simulated_card(dtype, status):
+    """The quick convolution probe, as it runs on every machine."""
+    with gtx16xx.mode(torch, times=0):
+        result = execute.run(torch, catalogue.find("conv.shapes"), dtype, level="quick")
+    assert result["status"] == status
+
+
+def test_products_pass_on_the_simulated_card():
+    """No matrix product is blamed for what convolutions do."""
+    with gtx16xx.mode(torch, times=0):
+        assert execute.run(torch, catalogue.find("matmul.integer"), "float16")["status"] == "pass"
