@@ -61,7 +61,7 @@ def select(probes, level="standard", only=()):
 def _read(path):
     with open(path, encoding="utf-8") as handle:
         tree = ast.parse(handle.read(), path)
-    values = dict(_DEFAULTS)  # type: dict[str, Any]
+    values: "dict[str, Any]" = dict(_DEFAULTS)
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
             _literal_into(values, node)
