@@ -47,9 +47,9 @@ def _windows_times(process: subprocess.Popen[bytes]) -> tuple[float, int]:
 
     code = process.wait()
     times = [ctypes.c_ulonglong() for _ in range(4)]
-    handle = ctypes.c_void_p(int(process._handle))  # type: ignore[attr-defined]
-    ctypes.windll.kernel32.GetProcessTimes(handle, *(ctypes.byref(value) for value in times))  # type:
-    ignore[attr-defined] return (times[2].value + times[3].value) * 1e-7, code
+    handle = ctypes.c_void_p(int(process._handle))
+    ctypes.windll.kernel32.GetProcessTimes(handle, *(ctypes.byref(value) for value in times))
+    return (times[2].value + times[3].value) * 1e-7, code
 
 
 def measure(commands: dict[str, list[str]], runs: int) -> dict[str, float]:
