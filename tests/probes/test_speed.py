@@ -130,6 +130,16 @@ def test_a_wide_spread_is_noted_as_noisy():
     assert timing.measurement([1.0, 1.5, 2.0], "x", "here")["note"] == "noisy; here"
 
 
+@pytest.mark.parametrize(("running", "note"), [(1.0, ""), (0.55, "busy")], ids=["idle", "crowded"])
+def test_a_processor_shared_with_others_is_noted_as_busy(monkeypatch, running, note):
+    """Where the thread had to wait, equal figures mean nothing; the rates and ratios say so."""
+    clock = virtual.install(monkeypatch)
+    monkeypatch.setattr(timing, "thread_time", lambda: running * clock.now)
+    samples = timing.interleaved(CPU, {"a": drifting(clock, 0.002), "b": drifting(clock, 0.002)}, 0.01, 9.0)
+    assert timing.ratio(samples["a"], samples["b"])["note"] == note
+    assert timing.rate(samples["a"], 1.0, "TFLOP/s")["note"] == note
+
+
 @given(st.lists(st.tuples(st.floats(1e-6, 1.0), st.floats(1e-6, 1.0)), min_size=1, max_size=20))
 def test_ratios_stay_between_the_extremes_of_their_rounds(pairs):
     """Median and quartiles of the paired ratios lie in order and inside their range (five digits kept)."""

@@ -12,6 +12,7 @@ at the larger of the batches).
 """
 
 import contextlib
+import gc
 from functools import partial
 
 from .. import timing, torch_state
@@ -44,7 +45,7 @@ def measure(ctx, missing):
     names = [name for name in _AMP if not reasons[name]]
     batches = {name: batch_for(ctx, name) for name in names} or {"fp32": batch_for(ctx, "fp32")}
     steps = {key: training_step(ctx, *key) for key in _variants(batches)}
-    seconds = timing.interleaved(ctx, steps, 1.0, 3.0)
+    seconds = timing.interleaved(ctx, steps, 1.0, 6.0 if ctx.large else 3.0)
     data = figures(seconds, batches, "; fp32 with TF32 convolution" if _uses_tf32(ctx) else "")
     del steps
     data.update(_peaks(ctx, ["fp32"] + names, max(batches.values())))
@@ -156,9 +157,11 @@ def _batches(ctx):
 
 
 def _ceiling(ctx):
-    """CPU: 15 rounds of eight variants of 25 ms are 3 s, the budget of `measure`. Elsewhere a step is tens of
-    kernels."""
-    return 2 * timing.LONGEST_KERNEL if ctx.large else 0.025
+    """Seconds a step: 15 rounds of eight variants then fit the seconds that `measure` allows.
+
+    50 ms are tens of times what launching the 200 or so kernels of a step costs, so the device is the limit there.
+    """
+    return 0.05 if ctx.large else 0.025
 
 
 def _model(ctx):
@@ -219,6 +222,7 @@ def _peaks(ctx, names, batch):
     """Peak memory of each precision's step by itself; empty where torch keeps no such count."""
     if ctx.kind != "cuda":
         return {}
+    gc.collect()  # what earlier steps still hold in cycles would be counted as there before, and freed in between
     return {name + "_peak_mb": _peak(ctx, name, batch) for name in names}
 
 

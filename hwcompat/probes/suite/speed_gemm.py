@@ -33,26 +33,25 @@ def cases(ctx):
 
 
 def measure(ctx, missing):
-    blocks = {name: ctx.tensor(_block(ctx), dtype_name=_TORCH_NAME[name]) for name in _BYTES}
-    calls = {name: partial(product, ctx, name, blocks[name]) for name in _BYTES}
-    for name in _BYTES:
-        reason = _no_tf32(ctx) if name == "tf32" else timing.why_not(ctx, calls[name](_BLOCK))
-        if reason:
-            missing[name] = reason
-    found = {name: _saturate(ctx, name, calls[name]) for name in _BYTES if name not in missing}
-    variants = {name: calls[name](size) for name, (size, _) in found.items()}
+    reasons = {name: _no_tf32(ctx) if name == "tf32" else _why_not(ctx, name) for name in _BYTES}
+    missing.update({name: reason for name, reason in reasons.items() if reason})
+    found = {name: _saturate(ctx, name) for name in _BYTES if name not in missing}
+    variants = {name: product(ctx, name, size) for name, (size, _) in found.items()}
     seconds = timing.interleaved(ctx, variants, *_budget(ctx))
     return timing.measured(_figures(seconds, found))
 
 
-def _block(ctx):
-    """Values in [-1, 1): power, and with it the clock of a GPU, depends on the data; zeros would flatter it."""
-    return ctx.uniform((_BLOCK, _BLOCK), "block") * 2 - 1
+def _why_not(ctx, name):
+    return timing.why_not(ctx, lambda: product(ctx, name, _BLOCK)())
 
 
-def product(ctx, name, block, size):
-    """A callable that multiplies two `size` x `size` matrices in the dtype `name`."""
+def product(ctx, name, size):
+    """A callable that multiplies two `size` x `size` matrices in the dtype `name`.
+
+    Values in [-1, 1): power, and with it the clock of a GPU, depends on the data; zeros would flatter it.
+    """
     times = size // _BLOCK
+    block = ctx.tensor(ctx.uniform((_BLOCK, _BLOCK), "block") * 2 - 1, dtype_name=_TORCH_NAME[name])
     operands = block.repeat(times, times), block.t().repeat(times, times)
     multiply = partial(tf32_mm, ctx.torch) if name == "tf32" else ctx.torch.mm
     return partial(multiply, *operands)
@@ -83,16 +82,16 @@ def _sizes(ctx):
 
 def _budget(ctx):
     """(seconds wanted, seconds at most) of the interleaved rounds."""
-    return (0.2, 0.6) if ctx.level == "quick" else (0.4, 1.5)
+    return (0.2, 0.6) if ctx.level == "quick" else (0.4, 3.0 if ctx.large else 1.5)
 
 
-def _saturate(ctx, name, call):
+def _saturate(ctx, name):
     """The CPU's calls stay short so that the rounds fit the budget: 15 rounds of three dtypes of 20 ms are 0.9 s."""
     ceiling = timing.LONGEST_KERNEL if ctx.large else 0.02
     return timing.saturate(
         ctx,
         _sizes(ctx),
-        make=lambda size: {name: call(size)},
+        make=lambda size: {name: product(ctx, name, size)},
         work=lambda size: size**3,
         nbytes=lambda size: 3 * size * size * _BYTES[name],
         ceiling=ceiling,
