@@ -66,6 +66,8 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
     # The current folder is left out: any `inspect.py` there would be taken for the standard library's.
     entries = [str(Path(entry).absolute()) for entry in kept.pop("PYTHONPATH", "").split(os.pathsep)]
     path = [entry for entry in entries if entry != str(Path.cwd())]
+    # With OpenMP's default, threads spin at barriers: beside one other busy process a probe took eight times as long.
+    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **({"PYTHONPATH": os.pathsep.join(path)} if path else {})}
 
 

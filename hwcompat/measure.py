@@ -204,9 +204,8 @@ def assemble(blank: Report, results: Sequence[Result], probes: Sequence[catalogu
     capabilities, cautions = verdicts.judge(
         results,
         speed,
-        device=blank.device,
         compute_capability=capability,
-        bf16_native=None,
+        bf16_native=catalogue.simulated_bf16(blank.simulated),
         probes={probe.id: probe for probe in probes},
     )
     order = {probe.id: n for n, probe in enumerate(probes)}

@@ -85,22 +85,20 @@ def judge(
     results: Sequence[Result],
     speed: Mapping[str, Measurement],
     *,
-    device: str,
     compute_capability: str | None,
     bf16_native: bool | None,
     probes: Mapping[str, ProbeFacts],
 ) -> tuple[Mapping[str, Verdict], tuple[Caution, ...]]:
     """A verdict for every capability, and the cautions.
 
-    device              cpu, cuda:0, mps ...; only an accelerator can have emulated bf16
     compute_capability  "7.5", "gfx1100" or None
-    bf16_native         what the card tables say; None where they do not know
+    bf16_native         has the device bf16 units? None where nobody says, as for every CPU
     probes              probe id -> its catalogue entry; results of other probes are ignored
     """
     groups = _by_capability(results, probes)
     correct = {name: _correctness(name, groups.get(name, ()), probes) for name in CAPABILITIES}
     coupled = {name: _with_kernels(name, correct) for name in CAPABILITIES}
-    emulated = device.split(":")[0] != "cpu" and is_emulated(compute_capability, bf16_native)
+    emulated = is_emulated(compute_capability, bf16_native)
     verdicts = {name: _graded(name, verdict, speed, emulated) for name, verdict in coupled.items()}
     return verdicts, _cautions(results, probes)
 

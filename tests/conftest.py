@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Set before torch is imported: spinning threads make a busy machine many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

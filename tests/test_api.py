@@ -123,6 +123,7 @@ def test_a_simulated_report_is_never_evidence() -> None:
     report = hwcompat.probe(device="cpu", only=("conv.shapes",), isolate=False, simulate="gtx16xx")
     assert report.simulated == "gtx16xx"
     assert report.verdict("fp16") == "faulty"
+    assert report.verdict("bf16") == "emulated"  # as on the card that it plays, whatever this machine has
     assert hwcompat.recommend(report=report).verdicts["fp16"].value != "faulty"
     from hwcompat import api
 

@@ -199,6 +199,11 @@ def test_settings_that_would_hang_another_interpreter_are_not_passed_on(monkeypa
     assert passed["CUDA_VISIBLE_DEVICES"] == ""
 
 
+def test_threads_do_not_spin_unless_the_user_wants_it() -> None:
+    assert child._environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert child._environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_an_unknown_fault_model_is_refused_before_anything_starts() -> None:
     with pytest.raises(UsageError, match="no fault model 'nonsense'"):
         _run([_task("pass")], simulate="nonsense")

@@ -58,13 +58,16 @@ def select(probes, level="standard", only=()):
     return tuple(p for p in probes if LEVELS.index(p.level) <= LEVELS.index(level))
 
 
+def simulated_bf16(name):
+    """Whether the card that the fault model simulate/<name>.py plays has bf16 units; None: as this machine."""
+    if name is None:
+        return None
+    return _literals(_tree(os.path.join(_HERE, "simulate", name + ".py")), {"BF16_NATIVE": None})["BF16_NATIVE"]
+
+
 def _read(path):
-    with open(path, encoding="utf-8") as handle:
-        tree = ast.parse(handle.read(), path)
-    values: "dict[str, Any]" = dict(_DEFAULTS)
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            _literal_into(values, node)
+    tree = _tree(path)
+    values = _literals(tree, _DEFAULTS)
     stem = os.path.splitext(os.path.basename(path))[0]
     fields = {name.lower(): values[name] for name in ("GROUP", "LEVEL", "RULE", "DTYPES", "CORE", "FEEDS", "DEVICES")}
     return Probe(
@@ -77,8 +80,18 @@ def _read(path):
     )
 
 
-def _literal_into(values, node):
-    try:
-        values[node.targets[0].id] = ast.literal_eval(node.value)
-    except ValueError:
-        pass  # a computed constant is the probe's own business; the attributes above are literals by rule
+def _tree(path):
+    with open(path, encoding="utf-8") as handle:
+        return ast.parse(handle.read(), path)
+
+
+def _literals(tree, defaults):
+    """`defaults` with what the file's upper-case literals say; a computed constant is the file's own business."""
+    values: "dict[str, Any]" = dict(defaults)
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                values[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                pass
+    return values

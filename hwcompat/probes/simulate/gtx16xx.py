@@ -24,6 +24,9 @@ Speed: as slow_fp16. bf16, fp32 and the values of matrix products are untouched.
 
 from . import _dispatch, slow_fp16
 
+BF16_NATIVE = False
+"""These chips compute bf16 without hardware for it; the machine that plays one may have it."""
+
 NANS, WRONG = "nans", "wrong"
 
 
