@@ -178,66 +178,6 @@ def test_speed_is_never_a_reason_where_the_values_are_wrong():
 def test_bf16_without_hardware_for_it_is_emulated_never_ok(capability, native, expected):
     results = (passing("bfloat16"), passing("bfloat16", "amp.step"))
     found, _ = verdicts(*results, capability=capability, bf16_native=native)
-    assert (found["bf16"].value, found["amp_bf16"].value) == ("ok", "ok")
-
-
-@pytest.mark.parametrize("probe", ["memory.pattern", "matmul.tf32"])
-def test_memory_and_tf32_are_decided_by_any_of_their_probes(probe):
-    name = PROBES[probe].feeds
-    dtype = "int32" if name == "memory" else "float32"
-    assert verdicts(passing(dtype, probe))[0][name].value == "ok"
-    found, cautions = verdicts(passing(dtype, probe, "fail"))
-    assert found[name].value == "faulty"
-    assert not cautions
-
-
-# --- speed ------------------------------------------------------------------------------------------------------------
-
-AMP = passing(probe="amp.step")
-
-
-@pytest.mark.parametrize(
-    ("measured", "expected", "says"),
-    [
-        (times(0.2, 0.3), "slow", "0.25x the speed of fp32"),
-        (times(1.5, 2.5), "ok", "2.00x the speed of fp32"),
-        (times(0.9, 1.1), "ok", "speed unknown"),
-        (times(0.2, 0.3, "noisy"), "ok", "speed unknown"),
-        (times(0.2, 0.3, "GPU throttled: power"), "ok", "speed unknown"),
-    ],
-    ids=["slower", "faster", "across 1", "noisy", "throttled"],
-)
-def test_slow_only_where_the_whole_interval_is_below_one(measured, expected, says):
-    verdict = verdicts(AMP, speed={"amp_fp16_speedup": measured})[0]["amp_fp16"]
-    assert verdict.value == expected
-    assert any(says in text for text in verdict.because)
-
-
-def test_plain_fp16_is_graded_by_matmul_rates():
-    rates = {"fp16_tflops": times(0.6, 0.62), "fp32_tflops": times(5.1, 5.3)}
-    assert verdicts(passing(), speed=rates)[0]["fp16"].value == "slow"
-
-
-def test_speed_is_never_a_reason_where_the_values_are_wrong():
-    fast = {"amp_fp16_speedup": times(2, 3)}
-    found, _ = verdicts(passing(probe="amp.step", status="fail"), speed=fast)
-    assert found["amp_fp16"].value == "faulty"
-
-
-@pytest.mark.parametrize(
-    ("device", "capability", "native", "expected"),
-    [
-        ("cuda:0", "7.5", None, "emulated"),
-        ("cuda:0", "7.5", True, "emulated"),
-        ("cuda:0", "8.0", None, "ok"),
-        ("cuda:0", "12.1", None, "ok"),
-        ("cuda:0", "gfx1030", False, "emulated"),
-        ("cpu", None, False, "ok"),
-    ],
-)
-def test_bf16_without_hardware_for_it_is_emulated_never_ok(device, capability, native, expected):
-    results = (passing("bfloat16"), passing("bfloat16", "amp.step"))
-    found, _ = verdicts(*results, device=device, capability=capability, bf16_native=native)
     assert (found["bf16"].value, found["amp_bf16"].value) == (expected, expected)
 
 
