@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 CAPABILITIES = ("fp32", "tf32", "fp16", "bf16", "fp8", "amp_fp16", "amp_bf16", "memory")
-"""What a user decides about (DESIGN section 4)."""
+"""What a user decides about."""
 
 VERDICTS = ("ok", "emulated", "slow", "unknown", "unsupported", "faulty")
 """Best to worst: `worst_verdict` relies on this order; a failing row can only move right."""
