@@ -77,10 +77,10 @@ def _leave_quietly() -> int:
 
 
 def _say(*lines: str) -> None:
-    from .present import ascii_only
+    from .wording import ascii_line
 
     for line in lines:
-        click.echo(ascii_only(line), err=True)
+        click.echo(ascii_line(line), err=True)
 
 
 def _complain(message: str, hint: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from .model import CAPABILITIES, Environment, Gpu, Measurement, Recommendation, Report, Result
+from .wording import ascii_line, gpu_words
 
 _PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "amp_fp16", "amp_bf16", "memory")
 _SPEED = {
@@ -19,12 +20,6 @@ _SPEED = {
 _WIDTH = 160
 
 
-def ascii_only(text: str) -> str:
-    """Printable ASCII on one line: what every console can show, and nothing that moves its cursor."""
-    plain = text.encode("ascii", "backslashreplace").decode("ascii")
-    return "".join(c if c.isprintable() else " " for c in plain)
-
-
 def probe_lines(report: Report, rec: Recommendation | None, commands: Sequence[str]) -> list[str]:
     """At most a dozen lines a device: the verdict, what to do, one line a precision, cautions, the next command."""
     lines = [headline(report)]
@@ -36,7 +31,7 @@ def probe_lines(report: Report, rec: Recommendation | None, commands: Sequence[s
         lines.append(f"caution: {len(report.cautions) - 2} more in the report (--json)")
     lines += [_closing(report)]
     lines += [f"next: {command}" for command in commands[:1]]
-    return [ascii_only(line) for line in lines]
+    return [ascii_line(line) for line in lines]
 
 
 def headline(report: Report) -> str:
@@ -54,12 +49,6 @@ def subject(report: Report) -> str:
         parts.append(f"torch {env.torch.version}")
     label = f"[simulated {report.simulated}] " if report.simulated else ""
     return label + ", ".join(parts)
-
-
-def gpu_words(gpu: Gpu) -> str:
-    """NVIDIA GeForce GTX 1660 Ti (TU116, 7.5)."""
-    facts = [fact for fact in (gpu.chip, gpu.compute_capability, gpu.mig_profile) if fact]
-    return f"{gpu.name} ({', '.join(facts)})" if facts else gpu.name
 
 
 def overall(report: Report) -> str:
@@ -157,7 +146,7 @@ def env_lines(env: Environment) -> list[str]:
     lines += [f"gpu {n}    {_gpu_line(gpu)}" for n, gpu in enumerate(env.gpus)] or ["gpu      none"]
     lines += [f"client   {name} {version}" for name, version in (env.torch.clients if env.torch else {}).items()]
     lines += [f"note     {note}" for note in env.notes]
-    return [ascii_only(line) for line in lines]
+    return [ascii_line(line) for line in lines]
 
 
 def _torch_words(env: Environment) -> str:
@@ -172,7 +161,7 @@ def _torch_words(env: Environment) -> str:
 
 
 def _gpu_line(gpu: Gpu) -> str:
-    parts = [gpu_words(gpu), gpu.pci_id or "", f"{gpu.vram_bytes / 2**30:.1f} GiB" if gpu.vram_bytes else ""]
+    parts = [gpu_words(gpu), f"{gpu.vram_bytes / 2**30:.1f} GiB" if gpu.vram_bytes else ""]
     parts.append(f"cuda:{gpu.torch_index}" if gpu.torch_index is not None else "not seen by torch")
     parts.append(f"{gpu.temperature_c} C" if gpu.temperature_c is not None else "")
     if gpu.sm_clock_mhz is not None:

@@ -25,7 +25,7 @@ LAYERS = (
     ("runner", "gates", "circumstances"),
     ("session", "matrix", "tables", "votes", "verdicts"),
     ("child", "store", "nvml", "system", "interpreter", "schema", "tablerows", "spelling"),
-    ("redaction",),
+    ("redaction", "wording"),
     ("model", "errors", "probes"),
 )
 HEIGHT = {name: len(LAYERS) - n for n, row in enumerate(LAYERS) for name in row}

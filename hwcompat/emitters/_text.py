@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hwcompat.errors import MachineError
-from hwcompat.model import Gpu, Recommendation
+from hwcompat.model import Recommendation
+from hwcompat.wording import ascii_line, gpu_words
 
 WIDTH = 110
 """Columns of a comment."""
@@ -14,15 +15,9 @@ WIDTH = 110
 _DEVICE_WORDS = {"cpu": "CPU", "mps": "Apple GPU (mps)"}
 
 
-def ascii_line(text: str) -> str:
-    """Printable ASCII on one line, so that a comment can neither end early nor harm a console."""
-    plain = text.encode("ascii", "backslashreplace").decode("ascii")
-    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
-
-
 def comments(sentences: Iterable[str]) -> str:
     """Each sentence as `# ...` lines of bounded width, continuation lines indented."""
-    return "".join(f"# {line}\n" for sentence in sentences for line in _folded(ascii_line(sentence)))
+    return "".join(f"# {line}\n" for sentence in sentences for line in _folded(" ".join(ascii_line(sentence).split())))
 
 
 def _folded(sentence: str) -> Iterator[str]:
@@ -45,12 +40,6 @@ def provenance(rec: Recommendation) -> list[str]:
         *(f"evidence: {sentence}" for sentence in rec.evidence),
         *(f"warning: {sentence}" for sentence in rec.warnings),
     ]
-
-
-def gpu_words(gpu: Gpu) -> str:
-    """NVIDIA GeForce GTX 1660 Ti (TU116, 7.5, 10de:2182)."""
-    facts = [fact for fact in (gpu.chip, gpu.compute_capability, gpu.pci_id, gpu.mig_profile) if fact]
-    return f"{gpu.name} ({', '.join(facts)})" if facts else gpu.name
 
 
 def scalar(value: Any) -> str:
