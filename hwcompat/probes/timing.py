@@ -8,9 +8,9 @@ reported is the median of the rounds with its quartiles; nothing is averaged awa
 import contextlib
 import gc
 import math
-from time import perf_counter, thread_time
+from time import perf_counter
 
-from . import execute, judge
+from . import crowding, execute, judge
 
 SHORTEST_SAMPLE = {"cuda": 1e-3, "cpu": 1e-3}
 """Seconds a sample lasts at least. perf_counter and CUDA events resolve 1 us or better, 0.1 % of this."""
@@ -52,30 +52,19 @@ def interleaved(ctx, variants, target_seconds=0.5, max_seconds=2.0):
     """Time every callable of `variants` (name -> callable) in rounds.
 
     Returns {name: [seconds a call, one a round]}; the lists are equally long and index i is the same round in all, so
-    that ratios can be paired. On a CPU the lists note "busy" where this thread had to wait for the processor. Runs at
+    that ratios can be paired. On a CPU the lists note "busy" where threads had to wait for the processor. Runs at
     least ROUNDS rounds and `target_seconds`, unless `max_seconds` is reached first (never fewer than FEWEST_ROUNDS).
     """
     counts = {name: calls_per_sample(ctx, call) for name, call in variants.items()}
     samples = {name: Samples() for name in variants}
-    started, own = perf_counter(), thread_time()
+    started, processor = perf_counter(), crowding.start()
     with _no_collection():
         while not _enough(len(next(iter(samples.values()))), perf_counter() - started, target_seconds, max_seconds):
             _round(ctx, variants, counts, samples)
-    if ctx.kind == "cpu" and _crowded(perf_counter() - started, thread_time() - own):
+    if ctx.kind == "cpu" and crowding.crowded_since(processor):
         for values in samples.values():
             values.note = "busy"
     return samples
-
-
-def _crowded(elapsed, own):
-    """True if waiting for the processor stretched the time by more than NOISY.
-
-    Quartiles do not show that: threads that meet at barriers wait whole time slices, all variants alike, and every
-    ratio approaches 1. With two threads and one more busy program on two cores a ratio of 0.09 was measured as 1.00 +-
-    0.01, with this thread running 0.55 of the time; on an idle machine it runs all of it, also while it waits at a
-    barrier.
-    """
-    return own * (1 + NOISY) < elapsed
 
 
 def _round(ctx, variants, counts, samples):

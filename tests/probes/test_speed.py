@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probes import virtual
 
-from hwcompat.probes import catalogue, context, execute, timing
+from hwcompat.probes import catalogue, context, crowding, execute, timing
 from hwcompat.probes.simulate import _dispatch, slow_fp16
 from hwcompat.probes.suite import speed_bandwidth, speed_conv_step, speed_skinny
 
@@ -130,14 +131,48 @@ def test_a_wide_spread_is_noted_as_noisy():
     assert timing.measurement([1.0, 1.5, 2.0], "x", "here")["note"] == "noisy; here"
 
 
-@pytest.mark.parametrize(("running", "note"), [(1.0, ""), (0.55, "busy")], ids=["idle", "crowded"])
-def test_a_processor_shared_with_others_is_noted_as_busy(monkeypatch, running, note):
-    """Where the thread had to wait, equal figures mean nothing; the rates and ratios say so."""
+@pytest.mark.parametrize(("kind", "note"), [("cpu", "busy"), ("mps", "")], ids=["processor", "accelerator"])
+def test_a_processor_shared_with_others_is_noted_as_busy(monkeypatch, kind, note):
+    """Where threads had to wait, equal figures mean nothing; rates and ratios say so. An accelerator does not wait."""
     clock = virtual.install(monkeypatch)
-    monkeypatch.setattr(timing, "thread_time", lambda: running * clock.now)
-    samples = timing.interleaved(CPU, {"a": drifting(clock, 0.002), "b": drifting(clock, 0.002)}, 0.01, 9.0)
+    monkeypatch.setattr(crowding, "crowded_since", lambda state: True)
+    ctx = SimpleNamespace(kind=kind, synchronize=lambda: None)
+
+    def call():
+        clock.now += 0.02
+
+    samples = timing.interleaved(ctx, {"a": call, "b": call}, 0.01, 9.0)
     assert timing.ratio(samples["a"], samples["b"])["note"] == note
     assert timing.rate(samples["a"], 1.0, "TFLOP/s")["note"] == note
+
+
+@pytest.mark.parametrize(
+    ("delays", "running", "policy", "expected"),
+    [
+        ({1: 0.06, 2: 0.02, 3: 0.5}, 0.6, "PASSIVE", False),
+        ({1: 0.06, 2: 0.5, 3: 0.5}, 1.0, "", True),
+        ({}, 1.0, "", False),
+        ({}, 0.55, "", True),
+        ({}, 0.55, "passive", False),
+    ],
+    ids=["idle", "another program", "idle, spinning", "another program, spinning", "cannot tell"],
+)
+def test_a_crowded_processor_is_told_from_threads_that_sleep(monkeypatch, delays, running, policy, expected):
+    """Waiting for a core counts (thread 3 had waited its half second before); sleeping at a barrier does not."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    monkeypatch.setattr(crowding, "perf_counter", lambda: 1.0)
+    monkeypatch.setattr(crowding, "thread_time", lambda: running)
+    monkeypatch.setattr(crowding, "run_delays", lambda: delays)
+    assert crowding.crowded_since((0.0, 0.0, {3: 0.5} if delays else {})) is expected
+
+
+def test_waiting_for_a_core_is_read_from_the_kernel():
+    """Every thread of this process has a count that never falls; systems without one give nothing."""
+    before = crowding.run_delays()
+    sum(range(10**5))
+    after = crowding.run_delays()
+    assert bool(after) == Path("/proc/self/schedstat").exists()
+    assert all(after[thread] >= delay for thread, delay in before.items() if thread in after)
 
 
 @given(st.lists(st.tuples(st.floats(1e-6, 1.0), st.floats(1e-6, 1.0)), min_size=1, max_size=20))

@@ -36,7 +36,7 @@ def install(monkeypatch: pytest.MonkeyPatch, rounds: int = timing.ROUNDS) -> Clo
     """Make timing.py read a new Clock, and stop after `rounds` rounds."""
     clock = Clock()
     monkeypatch.setattr(timing, "perf_counter", clock)
-    monkeypatch.setattr(timing, "thread_time", clock)
+    monkeypatch.setattr(timing.crowding, "crowded_since", lambda state: False)
     monkeypatch.setattr(timing, "ROUNDS", min(rounds, timing.ROUNDS))
     monkeypatch.setattr(timing, "MOST_ROUNDS", rounds)
     return clock
