@@ -66,8 +66,11 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
     # The current folder is left out: any `inspect.py` there would be taken for the standard library's.
     entries = [str(Path(entry).absolute()) for entry in kept.pop("PYTHONPATH", "").split(os.pathsep)]
     path = [entry for entry in entries if entry != str(Path.cwd())]
-    # With OpenMP's default, threads spin at barriers: beside one other busy process a probe took eight times as long.
-    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # By default GNU OpenMP's threads spin at barriers for milliseconds: beside one other busy process on two cores the
+    # convolution and norm probes took over 50 s instead of 7. A short spin (11 s) leaves the figures of an idle machine
+    # as they are; sleeping at once (7 s) made a small fp32 training step three times slower there.
+    if not kept.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        kept["GOMP_SPINCOUNT"] = "10000"
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **({"PYTHONPATH": os.pathsep.join(path)} if path else {})}
 
 

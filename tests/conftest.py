@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-# Set before torch is imported: spinning threads make a busy machine many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Set before torch is imported: threads that spin for long make a busy machine many times slower.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

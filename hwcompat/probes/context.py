@@ -71,7 +71,10 @@ class Context:
         Made from bit codes, so the casts of the device are not used; `dtype_name` overrides the dtype.
         """
         fmt = rounding.FORMATS[dtype_name or self.dtype_name]
-        codes = rounding.encode(self.torch, values.to(self.torch.float64), fmt)
+        if values.dtype == self.torch.int64:
+            codes = rounding.encode_integers(self.torch, values, fmt)
+        else:
+            codes = rounding.encode(self.torch, values.to(self.torch.float64), fmt)
         tensor = rounding.from_codes(self.torch, codes, fmt).to(self.device)
         return tensor.requires_grad_() if grad else tensor
 

@@ -42,8 +42,11 @@ def exact(torch, got, expected, signed_zero=False, note=""):
     fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
     if tuple(got.shape) != tuple(expected.shape):
         return failed("shape %s instead of %s" % (tuple(got.shape), tuple(expected.shape)), 0)
+    have = rounding.codes_of(torch, got, fmt)
+    if not signed_zero and bool((rounding.values_of(torch, have, fmt) == expected).all()):
+        return passed(have.numel(), _digest(torch, _positive_zero(torch, have, fmt)))  # equal without any rounding
     want = rounding.encode(torch, expected.to(torch.float64), fmt)
-    have = _canonical_nan(torch, rounding.codes_of(torch, got, fmt), fmt)
+    have = _canonical_nan(torch, have, fmt)
     if not signed_zero:
         have, want = _positive_zero(torch, have, fmt), _positive_zero(torch, want, fmt)
     wrong = have != want

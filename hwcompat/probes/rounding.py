@@ -6,6 +6,7 @@ format.
 """
 
 from collections import namedtuple
+from typing import Any
 
 Format = namedtuple("Format", "name bits precision emin emax")
 """A binary format: total `bits`, significand `precision` including the hidden bit, exponent range of normal numbers."""
@@ -56,6 +57,33 @@ def _shift_right_to_even(torch, significand, shift):
     half = one << (shift - 1)
     up = (rest > half) | ((rest == half) & ((kept & 1) == 1))
     return kept + up.to(torch.int64)
+
+
+def encode_integers(torch, values, fmt):
+    """As `encode`, for int64 `values`: small ones, which most operands are, by looking them up."""
+    if values.numel() < TABLED or int(values.min()) < -TABLED or int(values.max()) > TABLED:
+        return encode(torch, values.to(torch.float64), fmt)
+    return _table(torch, fmt, "integers")[(values + TABLED).reshape(-1)].reshape(values.shape)
+
+
+def values_of(torch, codes, fmt):
+    """As `decode`; the 16-bit formats by looking every code up."""
+    return _table(torch, fmt, "values")[codes] if fmt.bits == 16 else decode(torch, codes, fmt)
+
+
+TABLED = 4096
+_TABLES: "dict[tuple[str, str], Any]" = {}
+
+
+def _table(torch, fmt, kind):
+    """Made once a process by `encode` and `decode` themselves, so that there is one way to round."""
+    if (fmt.name, kind) not in _TABLES:
+        if kind == "values":
+            made = decode(torch, torch.arange(1 << fmt.bits), fmt)
+        else:
+            made = encode(torch, torch.arange(-TABLED, TABLED + 1).to(torch.float64), fmt)
+        _TABLES[fmt.name, kind] = made
+    return _TABLES[fmt.name, kind]
 
 
 def decode(torch, codes, fmt):

@@ -46,7 +46,7 @@ def machine(ctx, explicit):
     scaler = mixed.grad_scaler(ctx, init_scale=2.0**_EXPONENT, growth_factor=2.0, backoff_factor=0.5, growth_interval=2)
     values = [ctx.integers(shape, -8, 8, "parameter", n).double() for n, shape in enumerate(_SHAPES)]
     parameters = [ctx.tensor(v, grad=True, dtype_name="float32") for v in values]
-    optimizer = ctx.torch.optim.SGD(parameters, lr=0.5)
+    optimizer = mixed.sgd(ctx, parameters, lr=0.5)
     exponent, finite_in_a_row = _EXPONENT, 0
     judged = []
     for number, bad in enumerate(steps()):

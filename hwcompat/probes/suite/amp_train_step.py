@@ -97,7 +97,7 @@ def _sparse(ctx, shape, word):
 def _step(ctx, model, values, output, difference, gradients):
     """Run the step on float32 parameters and judge output, loss, gradients, parameters and scale."""
     parameters = [ctx.tensor(v, grad=True, dtype_name="float32") for v in values]
-    optimizer = ctx.torch.optim.SGD(parameters, lr=_RATE)
+    optimizer = mixed.sgd(ctx, parameters, lr=_RATE)
     scaler = mixed.grad_scaler(ctx, init_scale=2.0**8) if ctx.dtype_name == "float16" else None
     with mixed.autocast(ctx):
         got = model(parameters)

@@ -85,7 +85,9 @@ def _stack_cases(ctx):
     weights = [_sparse(ctx, geometry, entries) for geometry in _STACK]
     dy = _spikes(ctx, convolution.shapes(_STACK[-1])[2], spikes)
     for images in _BATCHES:
-        for layout in convolution.LAYOUTS:
+        # A quick run on a CPU takes channels_last at the one batch that is known to fail on a sick card.
+        both = ctx.large or ctx.at_least("standard") or images == 8
+        for layout in convolution.LAYOUTS if both else convolution.LAYOUTS[:1]:
             yield (
                 "stack of four, batch %d %s" % (images, layout),
                 partial(stack, ctx, layout, x[:images], weights, dy[:images]),
