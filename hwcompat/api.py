@@ -65,10 +65,12 @@ def probe(
     measure.select_probes(level, only)
     if not isolate and python is not None:
         raise UsageError("isolate=False runs in this very interpreter", "leave out python=, or isolate")
+    if not isolate and timeout is not None:
+        raise UsageError("a hang in this very process cannot be ended: timeout needs isolate", "leave out one of them")
     if isolate:
         env, execute = _isolated(python, level, seed, timeout, progress, simulate)
     else:
-        env, execute = _in_process(level, seed, simulate)
+        env, execute = _in_process(level, seed, progress, simulate)
     return measure.run(env, device, level, only, seed, simulate, execute, _new_id, _utc_now)
 
 
@@ -89,7 +91,7 @@ def _isolated(
 
 
 def _in_process(
-    level: str, seed: int, simulate: str | None
+    level: str, seed: int, progress: Progress | None, simulate: str | None
 ) -> tuple[Environment, Callable[[Sequence[Any], str], Iterable[Result]]]:
     from . import environment, runner
     from .probes import facts
@@ -101,7 +103,9 @@ def _in_process(
     env = environment.detect(None, read_torch=lambda _python: facts.read(torch))
 
     def execute(tasks: Sequence[Any], device: str) -> Iterator[Result]:
-        return runner.run_here(torch, tasks, device=device, level=level, seed=seed, simulate=simulate)
+        return runner.run_here(
+            torch, tasks, device=device, level=level, seed=seed, simulate=simulate, progress=progress
+        )
 
     return env, execute
 
@@ -127,7 +131,7 @@ def record(report: Report, matrix_folder: Path | None = None) -> tuple[Path, ...
     from . import report as reports
     from . import store
 
-    if report.simulated:
+    if any(one.simulated for one in (report, *report.others)):
         raise UsageError("a simulated report is never recorded", "probe without --simulate")
     for one in (report, *report.others):
         store.save_report(one.id, reports.to_json(one), _sidecar(one))
@@ -176,10 +180,13 @@ def resolve(
 ) -> Pin:
     """The torch build for a machine that need not be here; what is left out is taken from this machine.
 
-    gpu: a name as NVML reports it, a PCI id, a capability, cpu, mps, gfx1100, or a list of these. Raises NoBuildError.
+    gpu: a name as NVML reports it, a PCI id, a capability, cpu, mps, gfx1100, or a list of these; None: the cards,
+    driver and torch that are here. python: a version, "3.11". Raises NoBuildError.
     """
     data = tables.load_tables()
-    return target.pin(_described(gpu or "cpu", driver, os, arch, python, data), torch, newest, data)
+    if gpu is None:
+        return target.pin(_altered(detect(), driver, os, arch, python), torch, newest, data)
+    return target.pin(_described(gpu, driver, os, arch, python, data), torch, newest, data)
 
 
 def recommend(
@@ -206,7 +213,7 @@ def recommend(
         aim = _described(gpu, driver, os, arch, python, data)
     else:
         env = detect(python)
-        aim = target.of_environment(env, local_reports())
+        aim = target.of_environment(env, local_reports(env))
     rows = matrix_rows()[0]
     return target.decide(aim, rows, torch=torch, prefer=prefer, newest=newest, date=_utc_now()[:10], tables=data)
 
@@ -242,11 +249,37 @@ def _described(
         names,
         driver=driver,
         os=os or system,
-        arch=arch or (processor if os in (None, system) else "x86_64"),
+        arch=arch or _usual_arch(os, system, processor),
         python=python or ".".join(map(str, sys.version_info[:2])),
         wsl=False,
         tables=data,
     )
+
+
+def _altered(
+    env: Environment, driver: str | None, os: str | None, arch: str | None, python: str | None
+) -> target.Target:
+    """The machine of `env` with other words for what is given; the torch installed there speaks for it as it is."""
+    here = target.of_environment(env, ())
+    own = here.machine
+    moved = any(word is not None for word in (os, arch, python))
+    machine = replace(
+        own,
+        os=os or own.os,
+        arch=arch or _usual_arch(os, own.os, own.arch),
+        python=python or own.python,
+        driver=driver or own.driver,
+        wsl=own.wsl and os is None,
+        torch=None if moved else own.torch,
+    )
+    return here._replace(machine=machine, described=driver is not None)
+
+
+def _usual_arch(os: str | None, here: str, processor: str) -> str:
+    """`processor` for the system `here`; on another one what most machines have: Apple's have been arm64 since 2020."""
+    if os is None or os.lower() == here:
+        return processor
+    return "arm64" if os.lower() == "macos" else "x86_64"
 
 
 def _this_system() -> tuple[str, str]:
@@ -258,17 +291,27 @@ def _this_system() -> tuple[str, str]:
     return here, system.normal_arch(platform.machine(), here)
 
 
-def local_reports() -> tuple[Report, ...]:
-    """This machine's recent reports, newest first; another host's (a shared home) and unreadable ones are left out."""
+def local_reports(env: Environment) -> tuple[Report, ...]:
+    """The recent reports of this machine's cards, newest first.
+
+    Left out: another host's (a home folder may be shared), those of a card that is no longer in its slot, simulated and
+    unreadable ones. A report file names no slot; its private sidecar does.
+    """
     import platform
 
     from . import report as reports
     from . import store
 
-    host = platform.node()
+    host, slots = platform.node(), {gpu.pci_bus_id for gpu in env.gpus}
     found = []
     for path in store.saved_reports()[:_RECENT]:
-        if store.read_sidecar(path.stem).get("host") == host:
+        private = store.read_sidecar(path.stem)
+        slot = private.get("pci_bus_id")
+        if private.get("host") == host and (slot is None or slot in slots):
             with suppress(HwcompatError):
-                found.append(reports.read_report(path))
-    return tuple(found)
+                found.append(_in_slot(reports.read_report(path), slot))
+    return tuple(report for report in found if not report.simulated)
+
+
+def _in_slot(report: Report, slot: str | None) -> Report:
+    return replace(report, gpu=replace(report.gpu, pci_bus_id=slot)) if report.gpu and slot else report

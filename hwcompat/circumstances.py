@@ -43,18 +43,23 @@ class Machine:
 
 
 def is_complete(report: Report) -> bool:
-    """Long enough, and to its end, for a pass to count."""
-    return report.level in COMPLETE_LEVELS and not report.interrupted
+    """Long enough, to its end, and without leaving anything out: only then a pass counts."""
+    return report.level in COMPLETE_LEVELS and not report.interrupted and not report.partial
 
 
 def applying_reports(
     card: CardFacts, machine: Machine, reports: Sequence[Report]
 ) -> tuple[tuple[Report, ...], tuple[str, ...]]:
-    """The reports that speak of this device as it is now, down to the newest complete one; older ones are outdated."""
+    """The reports that speak of this model as it is now, each card's down to its newest complete one.
+
+    A complete report outdates older ones of the same card only: two cards of one model share everything but their slot,
+    and one of them may be sick.
+    """
     chosen: list[Report] = []
     notes: list[str] = []
+    settled: set[str] = set()
     for report in reports:
-        if _kind(report) != _expected_kind(card):
+        if _kind(report) != _expected_kind(card) or _slot(report) in settled:
             continue
         differences = _differences(report, card, machine)
         if differences:
@@ -62,8 +67,13 @@ def applying_reports(
         else:
             chosen.append(report)
             if is_complete(report):
-                break
+                settled.add(_slot(report))
     return tuple(chosen), tuple(notes)
+
+
+def _slot(report: Report) -> str:
+    """Which of several equal cards: by bus id where it is known (on this machine), else by torch's name for it."""
+    return (report.gpu.pci_bus_id if report.gpu else None) or report.device
 
 
 def _kind(report: Report) -> str:

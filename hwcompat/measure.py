@@ -174,7 +174,8 @@ def run(
         results, interrupted = _collect(execute(tasks, name))
         blank = Report(
             id=identify(), date=now(), hwcompat=__version__, suite=SUITE_VERSION, level=level, seed=seed, device=name,
-            environment=env, gpu=gpu, simulated=simulate, interrupted=interrupted, notes=_notes(only),
+            environment=env, gpu=gpu, simulated=simulate, interrupted=interrupted,
+            partial=bool(only) or lacks_core(results, probes), notes=_notes(only),
         )  # fmt: skip
         reports.append(assemble(blank, results, probes))
         if interrupted:
@@ -184,6 +185,12 @@ def run(
 
 def _notes(only: Sequence[str]) -> tuple[str, ...]:
     return (f"only these probes were run: {', '.join(only)}",) if only else ()
+
+
+def lacks_core(results: Sequence[Result], probes: Sequence[catalogue.Probe]) -> bool:
+    """True if a core probe was skipped as a whole (its group's time was up, say): such a run clears nothing."""
+    core = {probe.id for probe in probes if probe.core}
+    return any(result.probe in core and result.status == "skipped" for result in results)
 
 
 def _collect(results: Iterable[Result]) -> tuple[tuple[Result, ...], bool]:

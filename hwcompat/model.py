@@ -172,6 +172,7 @@ class Report:
     digests: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     simulated: str | None = None
     interrupted: bool = False
+    partial: bool = False  # not every core probe of the level ran: it may find a fault, it clears none
     notes: tuple[str, ...] = ()
     others: tuple[Report, ...] = ()
 

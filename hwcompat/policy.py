@@ -53,7 +53,8 @@ def decide(
     """
     torch, tag = (pin.torch, pin.tag) if pin else _installed(machine)
     flat = tuple(part for report in reports for part in (report, *report.others))
-    listed = tuple(rows)
+    own = {report.id for report in flat}  # this machine speaks for itself already
+    listed = tuple(row for row in rows if row.report_id not in own)
     known = [know(card, machine, flat, listed, torch, tag) for card in cards or (CardFacts(),)]
     beliefs = {name: _weakest(name, known) for name in CAPABILITIES}
     broken = _broken(beliefs)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import matrix, redaction, schema
+from . import matrix, redaction, schema, verdicts
 from .errors import DataError, UsageError
 from .model import (
     BAD_STATUSES,
@@ -280,7 +280,7 @@ def to_row(report: Report, contributor: str = "", note: str = "") -> Row:
         **_machine_cells(public),
         **(_cpu_cells(public) if public.device == "cpu" else _gpu_cells(public)),
         **{name: verdict.value for name, verdict in public.capabilities.items() if name in CAPABILITIES},
-        **{name: _speed_cell(public.speed.get(name)) for name in matrix.SPEEDS},
+        **{name: _speed_cell(name, public.speed.get(name)) for name in matrix.SPEEDS},
         "failures": _failures(public.results),
         "exact_digest": _combined(public.digests, "exact/"),
         "fingerprint_digest": _combined(public.digests, "fingerprint/"),
@@ -312,7 +312,7 @@ def _machine_cells(report: Report) -> dict[str, str | None]:
         "date": report.date[:10],
         "hwcompat": report.hwcompat,
         "suite": report.suite,
-        "level": report.level,
+        "level": "" if report.partial else report.level,  # without a level a row vouches for nothing
         "report_id": report.id,
     }
 
@@ -355,8 +355,12 @@ def cuda_tag(torch: TorchFacts) -> str:
     return torch.build
 
 
-def _speed_cell(measured: Measurement | None) -> str:
-    return _plain(measured.value, 4) if measured and measured.value > 0 else ""
+def _speed_cell(name: str, measured: Measurement | None) -> str:
+    """A cell has no room for doubt: a disturbed measurement, or a ratio whose interval holds 1, stays out."""
+    if measured is None or measured.value <= 0 or not verdicts.is_clean(measured):
+        return ""
+    undecided = name.endswith("_speedup") and measured.low <= 1 <= measured.high
+    return "" if undecided else _plain(measured.value, 4)
 
 
 def _plain(value: float, digits: int) -> str:

@@ -126,6 +126,7 @@ def run_here(
     """
     wanted = tuple(dict.fromkeys(tasks))
     _check_simulation(simulate)
+    _require_answer(torch, device)
     lost = ""
     for number, (probe, dtype) in enumerate(wanted):
         if progress is not None:
@@ -139,6 +140,14 @@ def run_here(
             result = settle(result, again)
         lost = "" if alive else f"{probe.id} {dtype}"
         yield result
+
+
+def _require_answer(torch: Any, device: str) -> None:
+    """The preflight of a run in this process: no verdict about a device that cannot add."""
+    from .probes import execute
+
+    if not execute.healthy(torch, device):
+        raise MachineError(f"{device} does not answer: a tiny addition failed", "`hwcompat env` shows what blocks")
 
 
 def _once_here(

@@ -129,15 +129,16 @@ def amp_ratio(capability: str, speed: Mapping[str, Measurement]) -> Ratio | None
     """The measured speed of `capability` over fp32, or None where it was not measured."""
     direct = speed.get(f"{capability}_speedup")
     if direct is not None:
-        return Ratio(direct.value, direct.low, direct.high, _clean(direct))
+        return Ratio(direct.value, direct.low, direct.high, is_clean(direct))
     ours, fp32 = speed.get(f"{capability}_tflops"), speed.get("fp32_tflops")
     if capability == "fp32" or ours is None or fp32 is None or min(fp32.low, fp32.value) <= 0:
         return None
-    clean = _clean(ours) and _clean(fp32)
+    clean = is_clean(ours) and is_clean(fp32)
     return Ratio(ours.value / fp32.value, ours.low / fp32.high, ours.high / fp32.low, clean)
 
 
-def _clean(measurement: Measurement) -> bool:
+def is_clean(measurement: Measurement) -> bool:
+    """False if the device was throttled, busy or noisy meanwhile."""
     return not any(word in measurement.note.lower() for word in NOISE)
 
 

@@ -130,6 +130,7 @@ def _reports(others: st.SearchStrategy[tuple[Report, ...]]) -> st.SearchStrategy
         digests=st.dictionaries(st.sampled_from(["exact/a/float16/v1/quick", "fingerprint/a"]), _digest, max_size=2),
         simulated=st.none() | _word,
         interrupted=st.booleans(),
+        partial=st.booleans(),
         notes=some(_text),
         others=others,
     )

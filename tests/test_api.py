@@ -146,9 +146,24 @@ def test_only_this_hosts_reports_are_evidence(private_home: Path) -> None:
 
     report = hwcompat.probe(device="cpu", only=("cast.overflow",), isolate=False)
     api.record(report)
-    assert [r.id for r in api.local_reports()] == [report.id]
+    assert [r.id for r in api.local_reports(report.environment)] == [report.id]
     sidecar = private_home / "reports" / f"{report.id}.private.json"
     sidecar.write_text(
         json.dumps({**json.loads(sidecar.read_text(encoding="utf-8")), "host": "another"}), encoding="utf-8"
     )
-    assert api.local_reports() == ()
+    assert api.local_reports(report.environment) == ()
+
+
+def test_a_device_that_answers_nothing_gets_no_verdict() -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Dead(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with Dead(), pytest.raises(errors.MachineError, match="does not answer"):
+        hwcompat.probe(device="cpu", only=("cast.overflow",), isolate=False)
+
+
+def test_a_run_of_some_probes_is_partial() -> None:
+    assert hwcompat.probe(device="cpu", only=("cast.overflow",), isolate=False).partial

@@ -332,6 +332,36 @@ def test_a_simulated_report_given_on_purpose_is_answered_and_named():
     assert any("simulated fault (gtx16xx)" in warning for warning in rec.warnings)
 
 
+# --- what does not outdate a failure ----------------------------------------------------------------------------------
+
+
+def test_a_partial_run_does_not_outdate_a_failure():
+    """`probe --only cast`, or a run whose time was up: it passed what it ran, and says nothing of the rest."""
+    bad = report(T4, ok(fp32="faulty", fp16="faulty", amp_fp16="faulty"), id="bad")
+    later = report(T4, partial=True, id="later")
+    assert not recommend(TENSOR_TURING, reports=[later, bad]).trainable
+    assert recommend(TENSOR_TURING, reports=[report(T4, id="whole"), bad]).trainable
+
+
+@pytest.mark.parametrize("sick", [0, 1])
+def test_of_two_equal_cards_the_sick_one_decides_in_any_order(sick):
+    slots = [replace(T4, pci_bus_id=f"0000:0{n}:00.0") for n in (1, 2)]
+    words = [ok(), ok()]
+    words[sick] = ok(fp16="faulty", amp_fp16="faulty")
+    reports = [report(gpu, word, id=f"r{n}") for n, (gpu, word) in enumerate(zip(slots, words, strict=True))]
+    assert recommend(TENSOR_TURING, reports=reports).amp is False
+    together = replace(reports[0], others=(replace(reports[1], device="cuda:1"),))
+    assert recommend(TENSOR_TURING, reports=[together]).amp is False
+
+
+def test_this_machines_own_rows_do_not_speak_a_second_time():
+    measured = report(T4, speed={"amp_fp16_speedup": times(0.8, 1.3)}, id="mine")
+    mine = row(T4, "me", fp16="ok", amp_fp16="ok", fp32="ok", amp_fp16_speedup="5", report_id="mine")
+    alone = recommend(TENSOR_TURING, reports=[measured])
+    assert values(recommend(TENSOR_TURING, reports=[measured], rows=[mine])) == values(alone)
+    assert recommend(TENSOR_TURING, reports=[measured], rows=[mine]).verdicts == alone.verdicts
+
+
 # --- the CPU ----------------------------------------------------------------------------------------------------------
 
 CPU_MACHINE = Machine("linux", "x86_64", "3.11", torch=CPU_TORCH, cpu="Xeon")

@@ -55,7 +55,7 @@ MEASURED = Report(
     speed={
         "fp32_tflops": Measurement(5.12345, "TFLOP/s", 5.1, 5.2, 9),
         "bandwidth_gbs": Measurement(123456.0, "GB/s", 1, 2, 9),
-        "amp_fp16_speedup": Measurement(0.000123456, "x", 1, 2, 9),
+        "amp_fp16_speedup": Measurement(0.000123456, "x", 0.0001, 0.0002, 9),
         "something_else": Measurement(1.0, "x", 1, 2, 9),
     },
     digests={"exact/b/float16/v1/quick": "ab" * 32, "exact/a/float16/v1/quick": "cd" * 32},
@@ -222,3 +222,23 @@ def test_every_row_can_be_written_and_read_back(tmp_path_factory: pytest.TempPat
     path = tmp_path_factory.getbasetemp() / "any.csv"
     matrix.write_rows(path, [row])
     assert matrix.read_rows(path) == ((row,), ())
+
+
+@pytest.mark.parametrize(
+    ("measured", "cell"),
+    [
+        (Measurement(1.3, "x", 1.2, 1.4, 9), "1.3"),
+        (Measurement(0.5, "x", 0.4, 0.6, 9), "0.5"),
+        (Measurement(1.02, "x", 0.8, 1.3, 9), ""),
+        (Measurement(1.3, "x", 1.2, 1.4, 9, "busy; batch 2"), ""),
+    ],
+    ids=["faster", "slower", "interval across 1", "busy"],
+)
+def test_a_doubtful_speed_stays_out_of_the_row(measured, cell):
+    """The row has no room for its doubt, and others would take it for a fact."""
+    assert report.to_row(replace(MEASURED, speed={"amp_fp16_speedup": measured})).amp_fp16_speedup == cell
+
+
+def test_the_row_of_a_partial_run_has_no_level_and_so_vouches_for_nothing():
+    assert report.to_row(MEASURED).level == "standard"
+    assert report.to_row(replace(MEASURED, partial=True)).level == ""
