@@ -18,19 +18,18 @@ _SPEED = {
     "memory": ("bandwidth_gbs",),
 }
 _WIDTH = 160
+MOST_LINES = 12
 
 
 def probe_lines(report: Report, rec: Recommendation | None, commands: Sequence[str]) -> list[str]:
     """At most a dozen lines a device: the verdict, what to do, one line a precision, cautions, the next command."""
+    if report.interrupted:
+        return [headline(report), _unfinished(report)]
     lines = [headline(report)]
     lines += [action_line(report, rec)] if rec else []
     lines += [_fitted(line) for line in precision_lines(report)]
-    lines += [_fitted(f"caution: {c.operation}: {c.detail}" + (f"; {c.workaround}" if c.workaround else ""))
-              for c in report.cautions[:2]]  # fmt: skip
-    if len(report.cautions) > 2:
-        lines.append(f"caution: {len(report.cautions) - 2} more in the report (--json)")
-    lines += [_closing(report)]
-    lines += [f"next: {command}" for command in commands[:1]]
+    end = [_closing(report), *(f"next: {command}" for command in commands[:1])]
+    lines += _caution_lines(report, MOST_LINES - len(lines) - len(end)) + end
     return [ascii_line(line) for line in lines]
 
 
@@ -112,6 +111,23 @@ def speed_words(key: str, speed: Mapping[str, Measurement]) -> str:
     return f"{found.value:.3g} {found.unit}{noisy}"
 
 
+def _caution_lines(report: Report, room: int) -> list[str]:
+    """The cautions in at most `room` lines; if they are more, the last one counts the rest."""
+    told = [
+        _fitted(f"caution: {c.operation}: {c.detail}" + (f"; {c.workaround}" if c.workaround else ""))
+        for c in report.cautions
+    ]
+    if len(told) <= room:
+        return told
+    shown = max(room - 1, 0)
+    return [*told[:shown], f"caution: {len(told) - shown} more in the report (--json)"]
+
+
+def _unfinished(report: Report) -> str:
+    bad = f"; first: {result_words(report.failures[0])}" if report.failures else ""
+    return f"{len(report.results)} probes had finished{bad}"
+
+
 def _closing(report: Report) -> str:
     checks = sum(result.cases for result in report.results)
     untested = [
@@ -120,6 +136,9 @@ def _closing(report: Report) -> str:
     missing = f"; not tested: {', '.join(untested)}" if untested else ""
     if report.ok:
         return f"no fault found by {checks} checks on this build{missing}"
+    if not report.failures:
+        reasons = [r.detail or (r.skipped_cases[0] if r.skipped_cases else "") for r in report.results]
+        return "nothing was measured" + next((f": {reason}" for reason in reasons if reason), "")
     worst = report.failures[0] if report.failures else None
     return f"{checks} checks ran{missing}" + (f"; first: {result_words(worst)}" if worst else "")
 
