@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import DataError, HwcompatError
+from .errors import DataError, HwcompatError, UsageError
 
 if TYPE_CHECKING:
     from .model import Recommendation, Report, Row
@@ -50,15 +51,13 @@ def run(argv: Sequence[str] | None = None) -> None:
         code = _leave_quietly()
     except HwcompatError as error:
         _complain(error.message, error.hint)
+        _trace(debug)
         code = error.exit_code
-        if debug:
-            raise
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except Exception as error:
-        if debug:
-            raise
+        _trace(debug)
         _complain(
             f"hwcompat itself failed: {type(error).__name__}: {error}",
             "this is a bug: run again with --debug and report the traceback",
@@ -66,6 +65,13 @@ def run(argv: Sequence[str] | None = None) -> None:
         code = BUG
     gc.freeze()  # the interpreter's own collections on the way out find nothing either
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _trace(debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
 
 
 def _leave_quietly() -> int:
@@ -294,12 +300,20 @@ def recommend(
     if list_only:
         _give("\n".join(emitters.names()), output)
         return
-    name, _, version = ("json", "", "") if as_json else client.partition("@")
+    name, version = ("json", "") if as_json else _client(client)
     emitters.file_name(name)  # an unknown format is refused before anything is measured or read
     report = _read_report(report_file) if report_file else None
     rec = api.recommend(report=report, gpu=list(gpu) or None, os=system, **options)
     _give(api.render(rec, name, version or rec.clients.get(name)), output)
     _tell(rec)
+
+
+def _client(text: str) -> tuple[str, str]:
+    """("ultralytics", "8.4.80") of "ultralytics@8.4.80". UsageError for a version that is none: it would be ignored."""
+    name, at, version = text.partition("@")
+    if at and not re.fullmatch(r"v?\d+(\.\d+)*(\.?(a|b|rc|post|dev)\d+)*", version):
+        raise UsageError(f"{version!r} is not a version of {name}", f"write it as digits and dots: {name}@8.4.80")
+    return name, version
 
 
 def _read_report(path: Path) -> Report:

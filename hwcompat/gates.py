@@ -6,6 +6,7 @@ CUDA runtime inside it; it holds a kernel for the card; PTX, where a wheel reall
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -188,14 +189,15 @@ def serving_kernel(build: Build, capability: str, tables: Tables) -> str:
         arch
         for arch in build.archs
         if _sm_key(arch) == wanted
-        or (not exact_only and arch[-1].isdigit() and _sm_key(arch)[0] == wanted[0] and _sm_key(arch) < wanted)
+        or (not exact_only and arch[-1:].isdigit() and _sm_key(arch)[0] == wanted[0] and _sm_key(arch) < wanted)
     ]
     return max(usable, key=_sm_key, default="")
 
 
-def _sm_key(arch: str) -> tuple[int, int]:
+def _sm_key(arch: str) -> tuple[float, int]:
+    """(7, 5) of "sm_75"; what names no capability ("native") serves no card: it compares as newer than all."""
     digits = re.sub(r"\D", "", arch)
-    return int(digits[:-1]), int(digits[-1])
+    return (int(digits[:-1]), int(digits[-1])) if len(digits) > 1 else (math.inf, 0)
 
 
 def _is_jetson(capability: str, tables: Tables) -> bool:

@@ -18,6 +18,7 @@ SHOWN_REJECTIONS = 12
 _ARCHS = {"linux": ("x86_64", "aarch64"), "windows": ("x86_64", "arm64"), "macos": ("arm64", "x86_64")}
 _SAME_ARCH = {"amd64": "x86_64", "x64": "x86_64"}
 _DRIVER = re.compile(r"\d{2,3}(\.\d+){0,2}")
+_NEWEST_DRIVER = "999"  # above every floor; an unknown driver would be refused on a Jetson
 _WISH = re.compile(r"(\d+(?:\.\d+){0,2})(?:\+([a-z]+[\d.]*))?")
 
 
@@ -94,10 +95,15 @@ def _machine(
     system = os.lower()
     if system not in _ARCHS:
         raise UsageError(f"{os!r} is no operating system known here", "use linux, windows or macos")
-    if driver is not None and not _DRIVER.fullmatch(driver):
+    if driver is not None and not is_driver(driver):
         raise UsageError(f"{driver!r} is not a driver version", "give it as nvidia-smi prints it, for example 552.22")
     known = tuple(_with_capability(gpu, tables) for gpu in gpus)
     return Machine(known, driver, system, _arch(system, arch), _python(python), wsl, tables)
+
+
+def is_driver(text: str) -> bool:
+    """Whether `text` can be compared as a driver version: "552.22", "580.65.06"."""
+    return _DRIVER.fullmatch(text) is not None
 
 
 def _arch(system: str, arch: str) -> str:
@@ -182,7 +188,23 @@ def _check_installed(facts: TorchFacts, machine: Machine, wished: Callable[[str,
 
 def _installed_pin(state: Checked, facts: TorchFacts, machine: Machine, index_base: str) -> Pin:
     pin = _pin(state, machine, index_base, ())
-    return replace(pin, installed=True, because=(f"{facts.version} is installed and serves", *pin.because[1:]))
+    pin = replace(pin, installed=True, because=(f"{facts.version} is installed and serves", *pin.because[1:]))
+    if _is_published(state.build, facts.version, machine):
+        return pin
+    warning = f"the installed torch {facts.version} is on no index known here: get it again from where it came from"
+    return replace(
+        pin, torch=facts.version, index_url="", torchvision=None, torchaudio=None, warnings=(*pin.warnings, warning)
+    )
+
+
+def _is_published(build: Build, version: str, machine: Machine) -> bool:
+    """Whether a table knows the installed build; NVIDIA's containers and source builds have a local part of their own
+    ("2.13.0a0+git1234567"), and an install command for such a version would find nothing."""
+    local = version.partition("+")[2]
+    key = (build.torch, build.tag, build.os, build.arch)
+    return local in ("", build.tag) and any(
+        key == (known.torch, known.tag, known.os, known.arch) for known in machine.tables.builds
+    )
 
 
 def _installed_build(facts: TorchFacts, machine: Machine) -> Build:
@@ -282,7 +304,9 @@ def _way_out(machine: Machine, checked: Sequence[Checked]) -> str:
 
 
 def _relaxed(build: Build, machine: Machine) -> Checked:
-    return check(build, machine._replace(python=build.python_max, driver=None))
+    """With a Python and a driver that suit. PTX is left out: the floor that is told would not do for it."""
+    suited = machine._replace(python=build.python_max, driver=_NEWEST_DRIVER)
+    return check(build._replace(ptx=()), suited)
 
 
 def _nothing_made(machine: Machine) -> str:

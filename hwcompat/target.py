@@ -6,13 +6,14 @@ Pure once the tables are loaded: facts come in as an Environment or as words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 from . import emitters, policy, resolver
 from .circumstances import CardFacts, Machine
-from .errors import NoBuildError, UsageError
-from .model import Environment, Gpu, Pin, Recommendation, Report, Row
+from .errors import MachineError, NoBuildError, UsageError
+from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
 from .tables import Tables, default_for, faults_for, index_base, resolve_gpu
 
 _DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
@@ -79,12 +80,16 @@ def _ambiguous(name: str, gpus: Sequence[Gpu]) -> str:
 
 
 def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
-    """The build for `target`; `torch` is a wish. Raises NoBuildError or UsageError."""
+    """The build for `target`; `torch` is a wish. Raises NoBuildError or UsageError; MachineError where the Python of a
+    machine that was read did not answer."""
     machine = target.machine
+    if not target.described and not machine.python:
+        raise MachineError("the chosen Python cannot be used: it did not answer", "name another one with --python")
+    driver, warnings = _comparable_driver(target)
     find = resolver.resolve_any if target.alternatives and len(target.gpus) > 1 else resolver.resolve
-    return find(
+    found = find(
         target.gpus,
-        driver=machine.driver,
+        driver=driver,
         os=machine.os,
         arch=machine.arch,
         python=machine.python,
@@ -95,6 +100,15 @@ def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
         newest=newest,
         wsl=machine.wsl,
     )
+    return replace(found, warnings=(*found.warnings, *warnings))
+
+
+def _comparable_driver(target: Target) -> tuple[str | None, tuple[str, ...]]:
+    """A machine may call its driver what it likes; only words of the user's own are taken at their word."""
+    driver = target.machine.driver
+    if target.described or driver is None or resolver.is_driver(driver):
+        return driver, ()
+    return None, (f"the driver calls itself {driver!r}, which cannot be compared with what a build needs",)
 
 
 def decide(
@@ -110,7 +124,7 @@ def decide(
         if target.described or torch or target.machine.torch is None:
             raise
         chosen, warnings = None, (*warnings, f"no torch build to pin: {error.message}")
-    return policy.decide(
+    decided = policy.decide(
         cards=tuple(card_facts(gpu, target.machine, chosen, tables) for gpu in target.gpus or (None,)),
         device=target.device,
         machine=target.machine,
@@ -122,6 +136,12 @@ def decide(
         date=date,
         warnings=warnings,
     )
+    return _without_index(decided) if chosen and not chosen.index_url else decided
+
+
+def _without_index(decided: Recommendation) -> Recommendation:
+    nowhere = Setting(None, "the installed build is on no index known here")
+    return replace(decided, settings={**decided.settings, "index_url": nowhere})
 
 
 def card_facts(gpu: Gpu | None, machine: Machine, build: Pin | None, tables: Tables) -> CardFacts:

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hwcompat import api, cli
+from hwcompat.errors import UsageError
+
 CARD = ["--gpu", "NVIDIA GeForce GTX 1660 Ti", "--driver", "552.22", "--os", "windows", "--python", "3.11"]
 KEYS = ["amp", "half", "dtype", "grad_scaler", "channels_last", "cudnn_benchmark", "tf32", "torch", "cuda"]
 KEYS += ["torchvision", "torchaudio", "index_url"]
@@ -103,6 +106,9 @@ def test_recommend_for_a_gtx_1660_ti_on_windows(run, tmp_path: Path) -> None:
         (("recommend", "--gpu", "Tesla T4", "--driver", "390.10", "--os", "linux", "--python", "3.11"), 3, ["driver"]),
         (("recommend", "--gpu", "GRID K520", "--driver", "470.57", "--os", "linux", "--python", "3.8"), 3, ["3.0"]),
         (("recommend", "--for", "ultralytix", "--gpu", "cpu"), 2, ["ultralytics"]),
+        (("recommend", "--for", "ultralytics@abc", "--gpu", "cpu"), 2, ["abc", "ultralytics@8"]),
+        (("recommend", "--for", "ultralytics@", "--gpu", "cpu"), 2, ["ultralytics@8"]),
+        (("recommend", "--python", "no-such-python"), 3, ["the chosen Python cannot be used", "--python"]),
         (("recommend", "--report", "nothing.json"), 4, ["nothing.json"]),
         (("probe", "--only", "conv.forwrd"), 2, ["conv.forward"]),
         (("probe", "--device", "cuda:7"), 3, ["devices here: cpu"]),
@@ -179,4 +185,32 @@ def test_json_report_follows_the_published_schema(run) -> None:
 
 def test_debug_shows_the_traceback(run) -> None:
     assert "Traceback" not in run("recommend", "--gpu", "no such card").stderr
-    assert "Traceback" in run("--debug", "recommend", "--gpu", "no such card").stderr
+    debugged = run("--debug", "recommend", "--gpu", "no such card")
+    assert "Traceback" in debugged.stderr
+    assert debugged.returncode == 2
+
+
+def test_debug_keeps_the_code_of_our_own_bugs(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def broken(**_options: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(cli, "main", broken)
+    with pytest.raises(SystemExit) as end:
+        cli.run(["--debug", "env"])
+    assert end.value.code == cli.BUG
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_clients_version_may_be_a_patched_one(run) -> None:
+    done = run("recommend", "--for", "ultralytics@8.4.80.post1", *CARD)
+    assert done.returncode == 0, done.stderr
+    assert "quantize" in done.stdout
+
+
+def test_a_run_in_this_process_tells_its_progress_and_refuses_a_timeout() -> None:
+    seen: list[int] = []
+    report = api.probe("cpu", only=["cast.overflow"], isolate=False, progress=lambda done, *_: seen.append(done))
+    assert report.results
+    assert seen[0] == 0
+    with pytest.raises(UsageError, match="timeout needs isolate"):
+        api.probe("cpu", only=["cast.overflow"], isolate=False, timeout=5.0)

@@ -225,6 +225,18 @@ def test_a_jetson_gets_a_generic_wheel_only_with_a_known_driver_new_enough(known
     assert refused(known, "Jetson AGX Orin", arch="aarch64", driver="540.4.0")
 
 
+def test_the_hint_for_a_jetson_without_a_known_driver_says_which_driver_would_do(known: tables.Tables) -> None:
+    error = refused(known, "Jetson AGX Orin", driver=None, arch="aarch64")
+    assert error.hint.startswith("the last build for this card is ")
+    assert ", driver " in error.hint
+
+
+@pytest.mark.parametrize("archs", ["native", "sm_", "sm_x sm_75", "7"])
+def test_an_arch_that_names_no_capability_serves_no_card(known: tables.Tables, archs: str) -> None:
+    assert serving_kernel(wheel(archs), "7.5", known) == ("sm_75" if "sm_75" in archs else "")
+    assert serving_kernel(wheel(archs), "8.0", known) == ""
+
+
 def test_an_unknown_capability_is_refused(known: tables.Tables) -> None:
     with pytest.raises(NoBuildError, match="capability"):
         resolver.resolve([Gpu(name="new card")], driver="580.1", os="linux", arch="x86_64", python="3.11", tables=known)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from hwcompat import resolver, tables
-from hwcompat.errors import NoBuildError, UsageError
-from hwcompat.model import Gpu, Pin, TorchFacts
+from hwcompat import api, emitters, resolver, tables, target
+from hwcompat.errors import MachineError, NoBuildError, UsageError
+from hwcompat.model import Environment, Gpu, Pin, TorchFacts
 
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 
@@ -222,7 +223,92 @@ def test_an_installed_build_that_lost_is_named_with_its_reason(known: tables.Tab
 def test_an_installed_build_is_judged_by_its_own_kernels_not_by_the_table(known: tables.Tables) -> None:
     own = installed("2.10.0a0+git1234", archs="sm_61 compute_61", cuda="13.0")
     answer = pin(known, "GTX 1080 Ti", installed=own)
-    assert (answer.installed, answer.tag, answer.torch) == (True, "cu130", "2.10.0a0")
+    assert (answer.installed, answer.tag, answer.torch) == (True, "cu130", "2.10.0a0+git1234")
+
+
+@pytest.mark.parametrize(
+    ("version", "cuda"),
+    [
+        ("2.9.0a0+50eac811a6.nv25.09", "13.0"),
+        ("2.13.0a0+git5ad5b2a", "12.6"),
+        ("2.13.0+gitabcdef0", "12.6"),
+        ("unknown", "13.0"),
+    ],
+    ids=["vendor", "source", "release with a commit", "unknown"],
+)
+def test_a_build_that_no_index_has_keeps_its_whole_name_and_gets_no_index(
+    known: tables.Tables, version: str, cuda: str
+) -> None:
+    own = installed(version, archs="sm_80 sm_89 sm_90", cuda=cuda)
+    answer = pin(known, "RTX 4090", installed=own)
+    assert (answer.installed, answer.torch, answer.index_url, answer.torchvision) == (True, version, "", None)
+    assert any(version in warning and "no index" in warning for warning in answer.warnings)
+
+    machine = target.Machine("linux", "x86_64", "3.11", "580.65.06", torch=own)
+    aim = target.Target(machine, tables.resolve_gpu("RTX 4090", known)[:1])
+    decided = target.decide(aim, (), torch=None, prefer="speed", newest=False, date="", tables=known)
+    config = yaml.safe_load(emitters.render(decided, "yaml"))
+    assert (config["torch"], config["index_url"]) == (version, None)
+    assert not any("pip install" in step for step in decided.next_steps)
+
+
+# --- the machine that is asked about ----------------------------------------------------------------------------------
+
+
+def read_machine(known: tables.Tables, **facts: Any) -> target.Target:
+    """A Linux machine with an RTX 4090 that was read, not described, with `facts` otherwise."""
+    machine = target.Machine(**{"os": "linux", "arch": "x86_64", "python": "3.11", "driver": "580.65.06", **facts})
+    return target.Target(machine, tables.resolve_gpu("RTX 4090", known)[:1])
+
+
+@pytest.mark.parametrize("driver", ["Unknown", "570.86.15-foo"])
+def test_a_driver_that_a_machine_spells_oddly_is_unknown_but_a_users_typo_is_an_error(
+    known: tables.Tables, driver: str
+) -> None:
+    aim = read_machine(known, driver=driver)
+    answer = target.pin(aim, None, False, known)
+    assert any(repr(driver) in warning for warning in answer.warnings)
+    assert any("the driver is unknown" in warning for warning in answer.warnings)
+    with pytest.raises(UsageError, match="not a driver version"):
+        target.pin(aim._replace(described=True), None, False, known)
+
+
+def test_a_python_that_did_not_answer_is_the_machines_fault(known: tables.Tables) -> None:
+    with pytest.raises(MachineError, match="the chosen Python cannot be used"):
+        target.pin(read_machine(known, python=""), None, False, known)
+
+
+@pytest.mark.parametrize("word", ["macos", "macOS"])
+def test_a_mac_that_is_described_elsewhere_has_apples_processor(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setattr(api, "_this_system", lambda: ("linux", "x86_64"))
+    assert api.resolve("mps", os=word, python="3.12").torch == api.resolve("mps", os=word, arch="arm64").torch
+    assert api._described("mps", None, word, None, None, tables.load_tables()).machine.arch == "arm64"
+    assert api._described("Tesla T4", None, "windows", None, None, tables.load_tables()).machine.arch == "x86_64"
+
+
+def test_resolve_without_a_card_takes_this_machines(known: tables.Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = tables.resolve_gpu("GTX 1080 Ti", known)[:1]
+    here = Environment("linux", "x86_64", python="3.10.4", driver="525.60.13", gpus=cards)
+    monkeypatch.setattr(api, "detect", lambda: here)
+    answer = api.resolve()
+    assert answer.tag.startswith("cu12")
+    assert any("Python 3.10 on linux" in reason for reason in answer.because)
+    assert any("driver 525.60.13 >=" in reason for reason in answer.because)
+    assert api.resolve(driver="470.82.01", python="3.9").tag.startswith("cu11")
+    assert api.resolve(gpu="cpu").tag == "cpu"
+    with pytest.raises(UsageError, match="'abc' is not a driver version"):
+        api.resolve(driver="abc")
+
+
+def test_resolve_without_a_card_keeps_the_torch_that_is_here(
+    known: tables.Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = tables.resolve_gpu("RTX 4090", known)[:1]
+    here = Environment("linux", "x86_64", python="3.11.7", driver="580.65.06", gpus=cards, torch=installed())
+    monkeypatch.setattr(api, "detect", lambda: here)
+    assert api.resolve().installed
+    assert not api.resolve(newest=True).installed
+    assert not api.resolve(python="3.12").installed
 
 
 # --- an independent resolver ------------------------------------------------------------------------------------------
