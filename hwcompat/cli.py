@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import DataError, HwcompatError, UsageError
+from .errors import DataError, HwcompatError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from .model import Recommendation, Report, Row
@@ -165,12 +165,15 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
     report_file, no_record = options.pop("report_file"), options.pop("no_record")
     with ProgressLine() as progress:
         found = api.probe(progress=progress, **options)
-    if report_file:
-        _give(reports.to_json(found), report_file)
-    recorded = () if no_record or found.simulated else api.record(found, matrix_folder)
+    # The verdict comes first: a file that cannot be written must not cost it.
+    _show_probe(found, None if as_json else output, to_stderr=as_json)
     if as_json:
         _give(reports.to_json(found), output)
-    _show_probe(found, None if as_json else output, to_stderr=as_json)
+    if report_file:
+        _give(reports.to_json(found), report_file)
+    if not found.measured and not found.interrupted:
+        return MachineError.exit_code
+    recorded = () if no_record or found.simulated else api.record(found, matrix_folder)
     _say(*[f"recorded in {path}" for path in recorded])
     if found.interrupted:
         return INTERRUPTED
@@ -190,9 +193,9 @@ def _show_probe(report: Report, output: Path | None, to_stderr: bool) -> None:
     for one in (report, *report.others):
         rec = None if one.interrupted else api.advise(one)
         lines += present.probe_lines(one, rec, ())
-    if to_stderr:
+    if to_stderr or output:
         _say(*lines)
-    else:
+    if not to_stderr:
         _give("\n".join(lines), output)
     _say("next: " + ("hwcompat probe" if report.interrupted or report.simulated else "hwcompat recommend -o cfg.yaml"))
 
@@ -300,12 +303,23 @@ def recommend(
     if list_only:
         _give("\n".join(emitters.names()), output)
         return
+    _refuse_contradictions(bool(gpu), report_file is not None, system, options)
     name, version = ("json", "") if as_json else _client(client)
     emitters.file_name(name)  # an unknown format is refused before anything is measured or read
     report = _read_report(report_file) if report_file else None
     rec = api.recommend(report=report, gpu=list(gpu) or None, os=system, **options)
     _give(api.render(rec, name, version or rec.clients.get(name)), output)
     _tell(rec)
+
+
+def _refuse_contradictions(described: bool, reported: bool, system: str | None, options: dict[str, Any]) -> None:
+    """An option that would be ignored is an error: the answer would be for another machine than was meant."""
+    facts = {"--driver": options["driver"], "--os": system, "--arch": options["arch"]}
+    given = [name for name, value in facts.items() if value]
+    if reported and (described or given or options["python"]):
+        raise UsageError("--report names its machine already", "leave out --gpu, --driver, --os, --arch and --python")
+    if given and not described:
+        raise UsageError(f"{given[0]} describes a machine that is not here", "name its card with --gpu (or --gpu cpu)")
 
 
 def _client(text: str) -> tuple[str, str]:

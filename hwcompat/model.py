@@ -179,8 +179,13 @@ class Report:
     @property
     def ok(self) -> bool:
         """True if something was measured on every device and nothing failed, flaked, crashed, hung or broke."""
-        measured = any(r.status in ("pass", "feature") for r in self.results)
-        return measured and not self._bad and all(r.ok for r in self.others)
+        passed = any(r.status in ("pass", "feature") for r in self.results)
+        return passed and not self._bad and all(r.ok for r in self.others)
+
+    @property
+    def measured(self) -> bool:
+        """True if any probe came to a result about any device, good or bad."""
+        return any(r.status not in ("skipped", "unsupported") for one in (self, *self.others) for r in one.results)
 
     @property
     def _bad(self) -> tuple[Result, ...]:

@@ -118,6 +118,8 @@ def test_recommend_for_a_gtx_1660_ti_on_windows(run, tmp_path: Path) -> None:
         (("probe", "--python", "no-such-python"), 3, ["no-such-python"]),
         (("probe", "--simulate", "gremlins", "--device", "cpu"), 2, ["gremlins", "gtx16xx"]),
         (("matrix", "validate", "nothing.csv"), 4, ["nothing.csv"]),
+        (("recommend", "--driver", "552.22"), 2, ["--driver", "--gpu"]),
+        (("recommend", "--report", "r.json", "--gpu", "Tesla T4"), 2, ["--report"]),
         (("nonsense",), 2, ["nonsense"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -214,3 +216,22 @@ def test_a_run_in_this_process_tells_its_progress_and_refuses_a_timeout() -> Non
     assert seen[0] == 0
     with pytest.raises(UsageError, match="timeout needs isolate"):
         api.probe("cpu", only=["cast.overflow"], isolate=False, timeout=5.0)
+
+
+def test_a_verdict_is_shown_even_where_nothing_can_be_recorded(run, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder", encoding="utf-8")
+    done = run("probe", "--device", "cpu", "--only", "cast.overflow", HWCOMPAT_HOME=str(blocked / "home"))
+    assert done.returncode == 3
+    assert "no fault found" in done.stdout
+    assert "HWCOMPAT_HOME" in done.stderr
+    unwritable = run("probe", "--device", "cpu", "--only", "cast.overflow", "-o", str(blocked / "out.txt"))
+    assert unwritable.returncode == 3
+    assert "no fault found" in unwritable.stderr
+
+
+def test_a_run_that_measures_nothing_is_not_recorded(run, private_home: Path) -> None:
+    done = run("probe", "--device", "cpu", "--only", "matmul.tf32")
+    assert done.returncode == 3
+    assert "nothing was measured" in done.stdout
+    assert not (private_home / "matrix").exists()
