@@ -172,6 +172,40 @@ def test_infinity_where_exp_still_has_numbers_is_caught(dtype: str) -> None:
     assert outcome("elementwise.unary", dtype, fault("exp", change, EVERY))["status"] == "fail"
 
 
+GRADIENTS = {"exp": "mul", **{name: name + "_backward" for name in ("gelu", "sigmoid", "silu", "tanh")}}
+
+
+def halved(args: Any, out: Any) -> Any:
+    return out * 0.5
+
+
+def one_nan(args: Any, out: Any) -> Any:
+    out = out.clone()
+    out.view(-1)[-1] = float("nan")
+    return out
+
+
+@pytest.mark.parametrize("dtype", ["float32", *HALVES])
+@pytest.mark.parametrize("change", [halved, one_nan], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", sorted(GRADIENTS))
+def test_a_wrong_gradient_of_a_function_is_caught(name: str, change: Change, dtype: str) -> None:
+    result = outcome("elementwise.unary", dtype, fault(GRADIENTS[name], change, EVERY))
+    assert f"gradient of {name}" in result["failed_cases"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", *HALVES])
+@pytest.mark.parametrize("change", [halved, one_nan], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", ["exp", "gelu", "log", "rsqrt", "sigmoid", "silu", "tanh"])
+def test_a_wrong_function_is_caught(name: str, change: Change, dtype: str) -> None:
+    failed = outcome("elementwise.unary", dtype, fault(name, change, EVERY))["failed_cases"]
+    assert f"{name} of all numbers" in failed
+
+
+def test_a_healthy_gradient_needs_no_more_than_its_bound() -> None:
+    for dtype in ("float32", *HALVES):
+        assert "approximate_functions" not in outcome("elementwise.unary", dtype)["data"]
+
+
 # --- casts: `_to_copy` sees the float32 source ------------------------------------------------------------------------
 
 
@@ -239,6 +273,36 @@ def nan_to_zero(args: Any, out: Any) -> Any:
 
 def rounding_to_integers(args: Any, out: Any) -> Any:
     return torch.round(args[0].float()).to(torch.int32) if out.dtype == torch.int32 else out
+
+
+def copying(source: torch.dtype, convert: Callable[[Any], Any]) -> Any:
+    """A fault in copy_ from `source` to another dtype; the destination itself is overwritten, as copy_ would."""
+
+    def change(args: Any, out: Any) -> Any:
+        if args[1].dtype == source and source != out.dtype != torch.float64:
+            out.copy_(convert(out))
+        return out
+
+    return fault("copy_", change, (*EVERY, torch.int32))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_copy_between_dtypes_is_judged_like_a_cast(dtype: str) -> None:
+    def next_number(out: Any) -> Any:
+        return one_bit((), out) if out.is_floating_point() else out + 1
+
+    own = getattr(torch, dtype)
+    for probe, source in (("cast.ties", torch.float32), ("cast.overflow", torch.float32), ("cast.widen", own)):
+        result = outcome(probe, dtype, copying(source, next_number))
+        assert result["status"] == "fail"
+        assert "copy" in result["detail"]
+    assert len(outcome("cast.widen", dtype, copying(own, next_number))["failed_cases"]) == 3
+
+
+@pytest.mark.parametrize("source", [torch.int32, torch.int64, torch.bool], ids=str)
+def test_a_copy_of_integers_is_judged_like_a_cast(source: torch.dtype) -> None:
+    result = outcome("cast.overflow", "float32", copying(source, lambda out: out * 2))
+    assert result["failed_cases"] == [f"{str(source).replace('torch.', '')} to float32"]
 
 
 @pytest.mark.parametrize("dtype", ["float32", *HALVES])

@@ -1,7 +1,7 @@
 """Conversions at both ends of the range: infinity from the largest number plus half a unit, zero to half the smallest.
 
 Hunts: saturation instead of infinity, infinity too early, subnormal results flushed, integers converted with a wrong
-rounding. GradScaler lives on this: it sees an overflow only as an infinity.
+rounding; each by .to and by copy_. GradScaler lives on this: it sees an overflow only as an infinity.
 Rule: EXACT. IEEE 754 conversion, one correct rounding. Integers stay within 2**24 for the 16-bit formats, where a step
 through float32 is exact; float32 itself takes any int32, which rounds once.
 """
@@ -9,6 +9,7 @@ through float32 is exact; float32 itself takes any int32, which rounds once.
 from functools import partial
 
 from .. import rounding
+from .cast_ties import copied
 
 GROUP = "elementwise"
 LEVEL = "quick"
@@ -16,7 +17,7 @@ RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = True
 SECONDS = 0.1
-VERSION = 1
+VERSION = 2
 
 _WIDE = rounding.FORMATS["float32"]
 
@@ -42,8 +43,15 @@ def ends(ctx):
     finite = codes[torch.isfinite(rounding.decode(torch, codes, _WIDE))]
     codes = torch.cat([codes, finite - 1, finite + 1])
     codes = torch.cat([codes, codes | (1 << 31)]).repeat(4 * 257)
-    got = ctx.from_codes(codes, "float32").to(ctx.dtype)
-    return ctx.exact(got, rounding.decode(torch, codes, _WIDE), signed_zero=True)
+    return both_ways(ctx, ctx.from_codes(codes, "float32"), rounding.decode(torch, codes, _WIDE), signed_zero=True)
+
+
+def both_ways(ctx, x, value, signed_zero=False):
+    """`x` converted to the dtype under test by .to and by copy_ is `value`."""
+    return ctx.all_of(
+        ctx.exact(x.to(ctx.dtype), value, signed_zero),
+        ctx.exact(copied(ctx, x, ctx.dtype), value, signed_zero, note="(copy_)"),
+    )
 
 
 def from_integers(ctx, kind):
@@ -55,10 +63,9 @@ def from_integers(ctx, kind):
     integers = torch.cat([near + mark for mark in marks] + [ctx.integers((4096,), -limit, limit, kind)])
     integers = torch.cat([integers, -integers])
     ctx.require(int(integers.abs().max()) <= limit, "integers within the limit")
-    got = integers.to(getattr(torch, kind)).to(ctx.device).to(ctx.dtype)
-    return ctx.exact(got, integers)
+    return both_ways(ctx, integers.to(getattr(torch, kind)).to(ctx.device), integers)
 
 
 def from_bool(ctx):
     flags = ctx.integers((1031,), 0, 1, "flags")
-    return ctx.exact((flags > 0).to(ctx.device).to(ctx.dtype), flags)
+    return both_ways(ctx, (flags > 0).to(ctx.device), flags)

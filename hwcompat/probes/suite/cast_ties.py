@@ -1,7 +1,7 @@
 """float32 to 16 bits: every number, every midpoint of neighbours, and one float32 unit to either side of it.
 
 Hunts: conversion that truncates, rounds ties away, flushes subnormal results, or rounds twice; the same conversion in
-the backward pass of a cast.
+the backward pass of a cast, and in copy_ between dtypes (an operator of its own).
 Rule: EXACT. IEEE 754 conversion is one correct rounding to nearest, ties to even, subnormal results included; the sign
 of zero is kept. float32 operands that are themselves subnormal (they exist below bfloat16 numbers) may be taken as
 zero: FEATURE.
@@ -17,7 +17,7 @@ RULE = "EXACT"
 DTYPES = ("float16", "bfloat16")
 CORE = True
 SECONDS = 0.3
-VERSION = 1
+VERSION = 2
 
 _WIDE = rounding.FORMATS["float32"]
 
@@ -31,8 +31,16 @@ def cases(ctx):
 
 def forward(ctx):
     codes = sources(ctx)
-    got = ctx.from_codes(codes, "float32").to(ctx.dtype)
-    return ctx.exact(got, rounding.decode(ctx.torch, codes, _WIDE), signed_zero=True)
+    x, value = ctx.from_codes(codes, "float32"), rounding.decode(ctx.torch, codes, _WIDE)
+    return ctx.all_of(
+        ctx.exact(x.to(ctx.dtype), value, signed_zero=True),
+        ctx.exact(copied(ctx, x, ctx.dtype), value, signed_zero=True, note="(copy_)"),
+    )
+
+
+def copied(ctx, x, dtype):
+    """`x` converted to `dtype` by copy_ into a new tensor."""
+    return ctx.torch.empty(x.shape, dtype=dtype, device=x.device).copy_(x)
 
 
 def backward(ctx):
@@ -46,7 +54,11 @@ def subnormal(ctx):
     codes = everything(ctx)
     codes = codes[is_subnormal(codes)]
     value = rounding.decode(ctx.torch, codes, _WIDE)
-    return ctx.exact_or_flushed(ctx.from_codes(codes, "float32").to(ctx.dtype), value, ctx.torch.zeros_like(value))
+    x, zero = ctx.from_codes(codes, "float32"), ctx.torch.zeros_like(value)
+    return ctx.all_of(
+        ctx.exact_or_flushed(x.to(ctx.dtype), value, zero),
+        ctx.exact_or_flushed(copied(ctx, x, ctx.dtype), value, zero),
+    )
 
 
 def sources(ctx):
