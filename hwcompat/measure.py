@@ -16,7 +16,6 @@ from .errors import HwcompatError, MachineError, UsageError
 from .model import Environment, Gpu, Measurement, Report, Result
 from .probes import catalogue
 
-Progress = Callable[[int, int, str], None]
 Task = tuple[catalogue.Probe, str]
 
 SUITE_VERSION = "1"

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pins import name, pin, refused
 
 from hwcompat import resolver, tables
 from hwcompat.errors import NoBuildError
 from hwcompat.gates import serving_kernel
-from hwcompat.model import Build, Gpu, Pin
+from hwcompat.model import Build, Gpu
 
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 
@@ -18,23 +19,6 @@ MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 @pytest.fixture(scope="module")
 def known() -> tables.Tables:
     return tables.load_tables(MATRIX)
-
-
-def pin(known: tables.Tables, *cards: str, **machine: Any) -> Pin:
-    """The pin for named cards on a plain Linux machine, with what `machine` says otherwise."""
-    gpus = [gpu for card in cards for gpu in tables.resolve_gpu(card, known)[:1]]
-    asked = {"driver": "580.65.06", "os": "linux", "arch": "x86_64", "python": "3.11", "tables": known, **machine}
-    return resolver.resolve(gpus, **asked)
-
-
-def refused(known: tables.Tables, *cards: str, **machine: Any) -> NoBuildError:
-    with pytest.raises(NoBuildError) as error:
-        pin(known, *cards, **machine)
-    return error.value
-
-
-def name(answer: Pin) -> str:
-    return f"{answer.torch}+{answer.tag}"
 
 
 # --- gate 1: a wheel exists -------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pins import name, pin, refused
 
 from hwcompat import api, emitters, resolver, tables, target
 from hwcompat.errors import MachineError, NoBuildError, UsageError
-from hwcompat.model import Environment, Gpu, Pin, TorchFacts
+from hwcompat.model import Environment, Gpu, TorchFacts
 
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 
@@ -22,23 +23,6 @@ MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 @pytest.fixture(scope="module")
 def known() -> tables.Tables:
     return tables.load_tables(MATRIX)
-
-
-def pin(known: tables.Tables, *cards: str, **machine: Any) -> Pin:
-    """The pin for named cards on a plain Linux machine, with what `machine` says otherwise."""
-    gpus = [gpu for card in cards for gpu in tables.resolve_gpu(card, known)[:1]]
-    asked = {"driver": "580.65.06", "os": "linux", "arch": "x86_64", "python": "3.11", "tables": known, **machine}
-    return resolver.resolve(gpus, **asked)
-
-
-def refused(known: tables.Tables, *cards: str, **machine: Any) -> NoBuildError:
-    with pytest.raises(NoBuildError) as error:
-        pin(known, *cards, **machine)
-    return error.value
-
-
-def name(answer: Pin) -> str:
-    return f"{answer.torch}+{answer.tag}"
 
 
 # --- whole answers ----------------------------------------------------------------------------------------------------
