@@ -58,6 +58,8 @@ class ProbeFacts(Protocol):
     def feeds(self) -> str: ...
     @property
     def core(self) -> bool: ...
+    @property
+    def workaround(self) -> str: ...
 
 
 class Ratio(NamedTuple):
@@ -251,9 +253,15 @@ def _caution(result: Result, probe: ProbeFacts) -> Caution | None:
     return Caution(
         f"{result.probe} ({result.dtype})",
         _said(result, CORE_EFFECT[result.status][1]),
-        f"avoid this operation in {result.dtype}: run it in float32",
+        probe.workaround or _general_advice(result.dtype),
         result.probe,
     )
+
+
+def _general_advice(dtype: str) -> str:
+    if dtype in ("float16", "bfloat16") or dtype.startswith("float8"):
+        return f"avoid this operation in {dtype}: run it in float32"
+    return f"avoid this operation in {dtype} with this build: run it on the CPU, or try another torch build"
 
 
 def _algorithms(result: Result) -> Caution | None:

@@ -15,12 +15,14 @@ from hwcompat.verdicts import judge
 class FakeProbe(NamedTuple):
     feeds: str = "dtype"
     core: bool = True
+    workaround: str = ""
 
 
 PROBES = {
     "conv.forward": FakeProbe(),
     "matmul.integer": FakeProbe(),
     "softmax.rows": FakeProbe(core=False),
+    "attention.rows": FakeProbe(core=False, workaround="use another backend"),
     "conv.algorithms": FakeProbe(core=False),
     "amp.step": FakeProbe("amp"),
     "speed.gemm": FakeProbe("", core=False),
@@ -89,6 +91,19 @@ def test_a_failure_outside_the_core_is_a_caution_and_the_dtype_stays():
     assert [c.operation for c in cautions] == ["softmax.rows (float16)"]
     assert "off by 3" in cautions[0].detail
     assert cautions[0].workaround
+
+
+@pytest.mark.parametrize(
+    ("probe", "dtype", "advice"),
+    [
+        ("softmax.rows", "bfloat16", "run it in float32"),
+        ("softmax.rows", "float32", "run it on the CPU"),
+        ("attention.rows", "float32", "use another backend"),
+    ],
+)
+def test_a_caution_says_what_to_do_instead(probe, dtype, advice):
+    (caution,) = verdicts(passing(dtype), passing(dtype, probe, "fail"))[1]
+    assert advice in caution.workaround
 
 
 def test_only_probes_outside_the_core_do_not_make_a_dtype_ok():

@@ -11,6 +11,7 @@ A probe is one file in `suite/` (its id is the file name with the first undersco
   FEEDS    the kind of capability its dtypes speak about: dtype (fp16 ...), amp (amp_fp16 ...), memory, or "" for none
   DEVICES  device kinds it runs on (cpu, cuda, mps, xpu); ROCm answers to cuda as in torch
   SECONDS  rough seconds a dtype on two slow CPU cores; the parent scales its deadline from it
+  WORKAROUND  what to do where this operation fails, one sentence for the caution; "": the general advice
   VERSION  raised whenever the inputs or the judgement change, since digests are compared per version
 
 and it defines `cases(ctx)`, which yields (label, function); calling the function gives a judge.Judgement.
@@ -21,7 +22,9 @@ import os
 from collections import namedtuple
 from typing import Any
 
-Probe = namedtuple("Probe", "id path doc group level rule dtypes core feeds devices seconds version")
+Probe = namedtuple(
+    "Probe", "id path doc group level rule dtypes core feeds devices seconds version workaround", defaults=("",)
+)
 
 LEVELS = ("quick", "standard", "full")
 _DEFAULTS = {
@@ -32,6 +35,7 @@ _DEFAULTS = {
     "DEVICES": ("cpu", "cuda", "mps", "xpu"),
     "SECONDS": 1.0,
     "VERSION": 1,
+    "WORKAROUND": "",
 }
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -76,6 +80,7 @@ def _read(path):
         doc=ast.get_docstring(tree) or "",
         seconds=float(values["SECONDS"]),
         version=values["VERSION"],
+        workaround=values["WORKAROUND"],
         **fields,
     )
 
