@@ -17,7 +17,8 @@ REPOSITORY = PACKAGE.parent
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("present",),
+    ("commands",),
+    ("present", "console"),
     ("api",),
     ("target", "measure"),
     ("emitters", "policy"),
