@@ -127,10 +127,11 @@ def interval(torch, got, reference, bound, note=""):
     below n * 2**-53, which that covers for every n < 2**13; probes with longer sums add the term themselves.
     """
     fmt = rounding.FORMATS[str(got.dtype).replace("torch.", "")]
+    if tuple(got.shape) != tuple(reference.shape):
+        return failed("shape %s instead of %s" % (tuple(got.shape), tuple(reference.shape)) + _aside(note), 0)
     slack = bound * (1 + 2.0**-40) + reference.abs() * 2.0**-40
     have = rounding.decode(torch, rounding.codes_of(torch, got, fmt), fmt)
-    low = rounding.rn(torch, reference - slack, fmt)
-    high = rounding.rn(torch, reference + slack, fmt)
+    low, high = rounding.rn(torch, torch.stack((reference - slack, reference + slack)), fmt)
     wrong = ~((have >= low) & (have <= high))  # a NaN compares false and so is wrong
     used = _bound_used(torch, have, reference, low, high)
     if not bool(wrong.any()):
