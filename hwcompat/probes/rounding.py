@@ -61,7 +61,7 @@ def _shift_right_to_even(torch, significand, shift):
 
 def encode_integers(torch, values, fmt):
     """As `encode`, for int64 `values`: small ones, which most operands are, by looking them up."""
-    if values.numel() < TABLED or int(values.min()) < -TABLED or int(values.max()) > TABLED:
+    if values.numel() == 0 or int(values.min()) < -TABLED or int(values.max()) > TABLED:
         return encode(torch, values.to(torch.float64), fmt)
     return _table(torch, fmt, "integers")[(values + TABLED).reshape(-1)].reshape(values.shape)
 
