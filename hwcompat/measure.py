@@ -9,9 +9,10 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from . import __version__, environment, resolver, tables, verdicts
+from . import __version__, digests, environment, resolver, tables, verdicts
 from .errors import HwcompatError, MachineError, UsageError
 from .model import Environment, Gpu, Measurement, Report, Result
 from .probes import catalogue
@@ -167,6 +168,7 @@ def run(
     keeps what was finished and marks the report `interrupted`.
     """
     probes = select_probes(level, only)
+    known_digests = tables.load_tables().exact_digests  # now: a broken table must not cost a finished measurement
     reports: list[Report] = []
     for name, gpu in choose_devices(env, device):
         tasks = tasks_for(probes, name.partition(":")[0])
@@ -176,7 +178,7 @@ def run(
             environment=env, gpu=gpu, simulated=simulate, interrupted=interrupted,
             partial=bool(only) or lacks_core(results, probes), notes=_notes(only),
         )  # fmt: skip
-        reports.append(assemble(blank, results, probes))
+        reports.append(assemble(blank, results, probes, known_digests))
         if interrupted:
             break
     return replace(reports[0], others=tuple(reports[1:]))
@@ -203,8 +205,16 @@ def _collect(results: Iterable[Result]) -> tuple[tuple[Result, ...], bool]:
     return tuple(kept), False
 
 
-def assemble(blank: Report, results: Sequence[Result], probes: Sequence[catalogue.Probe]) -> Report:
-    """The Report of `results`: speed, verdicts, cautions and digests filled in. Pure."""
+def assemble(
+    blank: Report,
+    results: Sequence[Result],
+    probes: Sequence[catalogue.Probe],
+    known_digests: Mapping[str, str] = MappingProxyType({}),
+) -> Report:
+    """The Report of `results`: speed, verdicts, cautions and digests filled in. Pure.
+
+    known_digests  what the exact digests must be: tables.Tables.exact_digests
+    """
     speed = speed_of(results)
     capability = blank.gpu.compute_capability if blank.gpu else None
     capabilities, cautions = verdicts.judge(
@@ -215,13 +225,14 @@ def assemble(blank: Report, results: Sequence[Result], probes: Sequence[catalogu
         probes={probe.id: probe for probe in probes},
     )
     order = {probe.id: n for n, probe in enumerate(probes)}
+    found = digests_of(results, blank, {probe.id: probe for probe in probes})
     return replace(
         blank,
         results=tuple(sorted(results, key=lambda r: order.get(r.probe, len(order)))),
         capabilities=capabilities,
-        cautions=tuple(cautions),
+        cautions=(*cautions, *digests.cautions(found, known_digests)),
         speed=speed,
-        digests=digests_of(results, blank),
+        digests=found,
     )
 
 
@@ -235,12 +246,8 @@ def speed_of(results: Sequence[Result]) -> Mapping[str, Measurement]:
     }
 
 
-def digests_of(results: Sequence[Result], blank: Report) -> Mapping[str, str]:
-    """Exact digests by probe, dtype, version, level and size of the shapes, each equal on every healthy device.
-
-    Only for seed 0, since other seeds have other inputs; an accelerator runs larger shapes than a CPU.
-    """
+def digests_of(results: Sequence[Result], blank: Report, probes: Mapping[str, catalogue.Probe]) -> Mapping[str, str]:
+    """The digests of a run with the common seed, 0; other seeds have other inputs, and a simulation proves nothing."""
     if blank.seed != 0 or blank.simulated:
         return {}
-    run = f"{blank.level}/{'cpu' if blank.device == 'cpu' else 'large'}"
-    return {f"exact/{r.probe}/{r.dtype}/v{r.version}/{run}": r.digest for r in results if r.digest}
+    return digests.named(results, probes, blank.level, large=blank.device != "cpu")

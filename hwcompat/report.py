@@ -8,7 +8,6 @@ there may quote anything, so the names of this machine and user are taken out of
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import re
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import matrix, redaction, schema, verdicts
+from . import digests, matrix, redaction, schema, verdicts
 from .errors import DataError, UsageError
 from .model import (
     BAD_STATUSES,
@@ -282,8 +281,8 @@ def to_row(report: Report, contributor: str = "", note: str = "") -> Row:
         **{name: verdict.value for name, verdict in public.capabilities.items() if name in CAPABILITIES},
         **{name: _speed_cell(name, public.speed.get(name)) for name in matrix.SPEEDS},
         "failures": _failures(public.results),
-        "exact_digest": _combined(public.digests, "exact/"),
-        "fingerprint_digest": _combined(public.digests, "fingerprint/"),
+        "exact_digest": digests.combined(public.digests, "exact"),
+        "fingerprint_digest": digests.combined(public.digests, "fingerprint"),
         "contributor": contributor,
         "note": redaction.scrub(note, redaction.machine_names()),
     }
@@ -355,9 +354,13 @@ def cuda_tag(torch: TorchFacts) -> str:
     return torch.build
 
 
+_ABSURD = 1e15
+"""No speed or ratio in any unit of the matrix comes near; from here on a number would be written with an exponent."""
+
+
 def _speed_cell(name: str, measured: Measurement | None) -> str:
     """A cell has no room for doubt: a disturbed measurement, or a ratio whose interval holds 1, stays out."""
-    if measured is None or measured.value <= 0 or not verdicts.is_clean(measured):
+    if measured is None or not 0 < measured.value < _ABSURD or not verdicts.is_clean(measured):
         return ""
     undecided = name.endswith("_speedup") and measured.low <= 1 <= measured.high
     return "" if undecided else _plain(measured.value, 4)
@@ -374,9 +377,3 @@ def _failures(results: Sequence[Result]) -> str:
     text = " ".join(words)
     limit = next(column.limit for column in matrix.COLUMNS if column.name == "failures")
     return text if len(text) <= limit else f"{text[: limit - 4].rpartition(' ')[0]} ..."
-
-
-def _combined(digests: Mapping[str, str], kind: str) -> str:
-    """One digest (16 hex digits) over "key=digest" of every digest of that kind; empty if there is none."""
-    lines = sorted(f"{key}={digest}" for key, digest in digests.items() if key.startswith(kind))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""

@@ -223,3 +223,18 @@ def _verdicts(entry: Mapping[str, Any]) -> Mapping[str, str]:
         if capability not in CAPABILITIES or verdict not in VERDICTS:
             raise BadCellError("verdicts", f"{capability}: {verdict} is not a verdict on a capability")
     return dict(value)
+
+
+_DIGEST_KEY = re.compile(r"exact/[a-z0-9.]+/[a-z0-9_]+/v\d+/(quick|standard|full)/(cpu|large)")
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+
+
+def exact_digest(row: Record) -> tuple[str, str]:
+    """(key, digest): a line of exact_digests.csv."""
+    key, digest = _text(row, "key"), _text(row, "digest")
+    if not _DIGEST_KEY.fullmatch(key):
+        raise BadCellError("key", f"{key[:60]!r} is not exact/probe/dtype/version/level/shapes")
+    if not _DIGEST.fullmatch(digest):
+        raise BadCellError("digest", f"{digest[:60]!r} is not 16 hexadecimal digits")
+    _text(row, "source")
+    return key, digest

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from hwcompat import tablerows
@@ -56,6 +57,11 @@ class Tables:
     def _faults(self) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
         return _read_faults(self.folders)
 
+    @cached_property
+    def _exact_digests(self) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        having = [folder for folder in self.folders if (folder / "exact_digests.csv").exists()]
+        return _read_csv(having, "exact_digests.csv", tablerows.exact_digest, lambda d: d[0]) if having else ((), ())
+
     @property
     def cards(self) -> tuple[Card, ...]:
         return self._cards[0]
@@ -80,11 +86,17 @@ class Tables:
     def faults(self) -> tuple[Fault, ...]:
         return self._faults[0]
 
+    @cached_property
+    def exact_digests(self) -> Mapping[str, str]:
+        """{key: first 16 hex digits}, see digests.named; a folder may lack the file, then nothing is known."""
+        return MappingProxyType(dict(self._exact_digests[0]))
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What could not be used, over all tables (asking for it parses those not parsed yet)."""
         parts = (self._cards, self._builds, self._drivers, self._companions, self._defaults, self._faults)
-        return tuple(warning for _, warnings in parts for warning in warnings)
+        found = [warnings for _, warnings in parts] + [self._exact_digests[1]]
+        return tuple(warning for warnings in found for warning in warnings)
 
     @cached_property
     def card_index(self) -> _CardIndex:

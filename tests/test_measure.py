@@ -105,7 +105,7 @@ def test_an_interrupt_keeps_what_was_finished_and_is_said() -> None:
 def test_digests_are_kept_for_the_common_seed_and_never_of_a_simulation() -> None:
     results = (Result("cast.overflow", "float16", "pass", digest="ab" * 32),)
     blank = Report("0" * 16, "now", "0", "1", "quick", 0, "cpu", MACHINE)
-    assert measure.digests_of(results, blank) == {"exact/cast.overflow/float16/v1/quick/cpu": "ab" * 32}
-    assert not measure.digests_of(results, replace(blank, seed=1))
-    assert not measure.digests_of(results, replace(blank, simulated="gtx16xx"))
-    assert measure.digests_of(results, blank) != measure.digests_of(results, replace(blank, device="cuda:0"))
+    assert measure.digests_of(results, blank, {}) == {"exact/cast.overflow/float16/v1/quick/cpu": "ab" * 32}
+    assert not measure.digests_of(results, replace(blank, seed=1), {})
+    assert not measure.digests_of(results, replace(blank, simulated="gtx16xx"), {})
+    assert measure.digests_of(results, blank, {}) != measure.digests_of(results, replace(blank, device="cuda:0"), {})

@@ -403,3 +403,16 @@ def test_client_versions_are_read_without_importing_them(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     assert facts.clients()["ultralytics"] == "8.4.190"
     assert "ultralytics" not in sys.modules
+
+
+def test_a_probe_gets_its_environment_before_torch_is_imported_and_the_users_own_stays(monkeypatch):
+    from hwcompat.probes import worker
+
+    job = {"tasks": [["fingerprint.random", "float16"]]}
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back as it was
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    worker.prepare_environment(job)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    worker.prepare_environment(job)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"

@@ -12,6 +12,7 @@ A probe is one file in `suite/` (its id is the file name with the first undersco
   DEVICES  device kinds it runs on (cpu, cuda, mps, xpu); ROCm answers to cuda as in torch
   SECONDS  rough seconds a dtype on two slow CPU cores; the parent scales its deadline from it
   WORKAROUND  what to do where this operation fails, one sentence for the caution; "": the general advice
+  ENVIRONMENT  environment variables that must stand before torch is imported, for example of cuBLAS
   VERSION  raised whenever the inputs or the judgement change, since digests are compared per version
 
 and it defines `cases(ctx)`, which yields (label, function); calling the function gives a judge.Judgement.
@@ -23,7 +24,9 @@ from collections import namedtuple
 from typing import Any
 
 Probe = namedtuple(
-    "Probe", "id path doc group level rule dtypes core feeds devices seconds version workaround", defaults=("",)
+    "Probe",
+    "id path doc group level rule dtypes core feeds devices seconds version workaround environment",
+    defaults=("", ()),
 )
 
 LEVELS = ("quick", "standard", "full")
@@ -36,6 +39,7 @@ _DEFAULTS = {
     "SECONDS": 1.0,
     "VERSION": 1,
     "WORKAROUND": "",
+    "ENVIRONMENT": {},
 }
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -81,6 +85,7 @@ def _read(path):
         seconds=float(values["SECONDS"]),
         version=values["VERSION"],
         workaround=values["WORKAROUND"],
+        environment=tuple(sorted(values["ENVIRONMENT"].items())),
         **fields,
     )
 

@@ -18,7 +18,7 @@ from . import context, judge, torch_state
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.I)
 _UNSUPPORTED = re.compile(
     r"not implemented for|not supported|unsupported|no kernel found|could not run '|is not available|"
-    r"only supports?|does not support|undefined value|expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
+    r"no viable backend for|no available kernel|only supports?|does not support|undefined value|expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
     re.I,
 )
 _DEVICE_FAULT = re.compile(

@@ -203,6 +203,12 @@ def _positive_zero(torch, codes, fmt):
     return torch.where(codes == 1 << (fmt.bits - 1), torch.zeros_like(codes), codes)
 
 
+def digest_of_bits(torch, tensor):
+    """SHA-256 of a CPU tensor's codes, every NaN as one; -0 is not 0 here."""
+    fmt = rounding.FORMATS[str(tensor.dtype).replace("torch.", "")]
+    return _digest(torch, _canonical_nan(torch, rounding.codes_of(torch, tensor, fmt), fmt))
+
+
 def _digest(torch, codes):
     """SHA-256 over the codes as little-endian int64 in logical order, the shape first."""
     # bytes(untyped_storage) differs between releases; tolist is the same everywhere but slow, so hash in blocks.

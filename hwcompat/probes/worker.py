@@ -92,6 +92,7 @@ def do_preflight(job, write):
 
 
 def do_probes(job, write):
+    prepare_environment(job)
     code = do_preflight(job, write)
     if code:
         return code
@@ -100,6 +101,13 @@ def do_probes(job, write):
         limit_memory(job.get("memory_limit"))
     with simulation(torch, job.get("simulate")):
         return run_tasks(torch, job, write)
+
+
+def prepare_environment(job):
+    """Set what the probes of this process need before torch is there; what the user has set stays."""
+    for probe_id, _ in job["tasks"]:
+        for name, value in catalogue.find(probe_id, job.get("folder", "suite")).environment:
+            os.environ.setdefault(name, value)
 
 
 def run_tasks(torch, job, write):
