@@ -44,11 +44,15 @@ def possible(ctx, geometry):
     """True where a library may use a transform; 16-bit kernels of the CPU are direct."""
     if ctx.kind == "cpu" and ctx.dtype_name != "float32":
         return False
-    return geometry.kernel > 1 and geometry.stride == 1 and geometry.dilation == 1
+    kernel, stride, dilation = (_each(geometry, word) for word in ("kernel", "stride", "dilation"))
+    return max(kernel) > 1 and set(stride) | set(dilation) == {1}
 
 
 def bounds(ctx, geometry, direction, first, second):
-    """((storage, absolute bound), ...): fp32 intermediates first, then 16-bit ones where a unit has them."""
+    """((storage, absolute bound), ...): fp32 intermediates first, then 16-bit ones where a unit has them.
+
+    `geometry` is a Geometry of convolution.py or a Layer of spatial.py that is not transposed.
+    """
     size = _size(geometry, direction)
     count = _terms(geometry, direction)
     steps = (count + -(-count // 4) + 200) * 2.0**-23
@@ -59,26 +63,53 @@ def bounds(ctx, geometry, direction, first, second):
         yield "float16", scale * (gamma + 2 * 2.0**-11 * (1 + gamma) + 2.0**-22)
 
 
+def _each(geometry, word):
+    """The entries of a field for all dimensions."""
+    value = getattr(geometry, word)
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _sizes(geometry):
+    return geometry.size if hasattr(geometry, "size") else (geometry.height, geometry.width)
+
+
 def _terms(geometry, direction):
-    """Products of transformed tiles in one output: channels, or for wgrad tiles (2 x 2 outputs are the smallest)."""
+    """Products of transformed tiles in one output: channels, or for wgrad tiles (2 outputs a dimension are the
+    smallest)."""
     if direction == "wgrad":
         return geometry.images * _tiles(geometry, 2)
     return (geometry.cin if direction == "forward" else geometry.cout) // geometry.groups
 
 
 def _size(geometry, direction):
-    """C * F**2 of the worst algorithm."""
-    spread = (geometry.height + 2 * geometry.padding) * (geometry.width + 2 * geometry.padding)
-    factors = FACTORS.get(geometry.kernel, ())
+    """C * F**2 of the worst algorithm; in one or three dimensions F to that power."""
+    kernel = _each(geometry, "kernel")
+    spread = _product(n + 2 * p for n, p in zip(_sizes(geometry), _each(geometry, "padding")))
     if direction == "wgrad":
-        fourier = geometry.images * float(spread)
-        return max([fourier] + [geometry.images * _tiles(geometry, m) * back**2 for m, _, back in factors])
-    channels = _terms(geometry, direction)
-    return channels * max([spread**0.5 * geometry.kernel] + [front**2 for _, front, _ in factors])
+        tiled = [_tiles(geometry, m) * _product(_factor(k, m, 2) for k in kernel) for m in (2, 4, 6)]
+        return geometry.images * max([float(spread)] + tiled)
+    fourier = (spread * _product(kernel)) ** 0.5
+    return _terms(geometry, direction) * max(
+        [fourier] + [_product(_factor(k, m, 1) for k in kernel) for m in (2, 4, 6)]
+    )
+
+
+def _factor(kernel, outputs, column):
+    """F of one dimension for a Winograd tile of `outputs`; 1 where the tables know none."""
+    return next((row[column] for row in FACTORS.get(kernel, ()) if row[0] == outputs), 1.0)
+
+
+def _product(values):
+    total = 1
+    for value in values:
+        total = total * value
+    return total
 
 
 def _tiles(geometry, outputs):
-    return -(-(geometry.height + geometry.padding) // outputs) * -(-(geometry.width + geometry.padding) // outputs)
+    """Tiles of one image; a dimension that is not transformed counts its points."""
+    rows = zip(_each(geometry, "kernel"), _sizes(geometry), _each(geometry, "padding"))
+    return _product(-(-(n + p) // outputs) if _factor(k, outputs, 1) > 1 else n + p for k, n, p in rows)
 
 
 def recorded(storage, detail, checked):
