@@ -171,9 +171,9 @@ def test_16_bit_log_softmax_is_judged_on_accelerators(dtype: str, monkeypatch: p
     probe = importlib.import_module("hwcompat.probes.suite.softmax_log")
     ctx = context.Context(torch, "cpu", dtype, "softmax.log")
     with fault("_log_softmax", correct):
-        assert probe.random(ctx, 64, 1000).status == "pass"
+        assert probe.random(ctx, (64, 1000), 1).status == "pass"
     with fault("_log_softmax", narrow):
-        assert probe.random(ctx, 64, 1000).status == "fail"
+        assert probe.random(ctx, (64, 1000), 1).status == "fail"
 
 
 # --- cross entropy ----------------------------------------------------------------------------------------------------
