@@ -47,6 +47,13 @@ def thin(ctx, shape, reach, one_in, *words):
     return integers(ctx, shape, reach, *words) * kept
 
 
+def spaced(ctx, shape, every, *words):
+    """-1 or 1 in every `every`-th row, else zero: sums over all rows are known to stay below rows / every + 1."""
+    rows = (ctx.torch.arange(shape[0]) % every == 0).double()
+    signs = 2 * ctx.integers(shape, 0, 1, "spaced", *words).double() - 1
+    return signs * rows.reshape([-1] + [1] * (len(shape) - 1))
+
+
 def permutations(ctx, rows, size, *words):
     """int64 rows x size: in each row the numbers 0 .. size-1 in an order of its own."""
     return ctx.uniform((rows, size), *words).argsort(1)

@@ -1,4 +1,4 @@
-"""Resizing of images as matrices: one small float64 matrix a dimension, applied to operands and, transposed, to gradients.
+"""Resizing of images as matrices: one float64 matrix a dimension, applied to operands and, transposed, to gradients.
 
 The coordinate of output d among the inputs is d (N - 1) / (M - 1) where corners are aligned and (d + 1/2) N / M - 1/2
 elsewhere (N inputs, M outputs; N / M is 1 / scale_factor where that is given); nearest takes floor(d N / M), the exact
@@ -118,7 +118,7 @@ def _spacing(ctx, x, g, unit, reach):
 
 
 def _lattice(ctx, shape, spacing, *words):
-    """Ones at every `spacing`-th place of every dimension behind the second, from an offset of each plane; else zeros."""
+    """Ones at every `spacing`-th place of each dimension behind the second, from an offset a plane; else zeros."""
     torch = ctx.torch
     kept = torch.ones(shape, dtype=torch.float64)
     for dim, size in enumerate(shape[2:]):

@@ -6,8 +6,8 @@ ignored, channels_last kernels, gradients lost where several outputs share an in
 (https://github.com/pytorch/pytorch/issues/104157).
 Rule: EXACT where the ratio of sizes makes the weights multiples of 1/4 or 1/8 a dimension (twice, four times, half;
 aligned corners with (N - 1) / (M - 1) = 1/2 or 1/4): integers small enough that every sum of weighted values is exact
-in p bits, forward and backward, in any order and also when added atomically in the dtype. INTERVAL for other ratios: the
-bound of resampling.py, from the error of a float32 coordinate and one rounding an operation. The reference is a matrix
+in p bits, forward and backward, in any order and also when added atomically in the dtype. INTERVAL for other ratios:
+the bound of resampling.py, from the error of a float32 coordinate and one rounding an operation. The reference is a matrix
 a dimension, built from the documented coordinates:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html.
 """
