@@ -53,6 +53,8 @@ def operands(ctx, form):
 
 def _drawn(ctx, shape, largest, share, *words):
     values = ctx.integers(shape, -largest, largest, *words)
+    if values.numel() == 1:
+        return values + (values == 0).to(values.dtype)  # a zero would hide all that it multiplies
     if share == 1.0:
         return values
     return values * (ctx.uniform(shape, "thin", *words) < share).to(values.dtype)
