@@ -79,7 +79,7 @@ def run(ctx, one, how):
                 return judge.failed("%s: %s %s" % (key, missing, note), 0)
             want = states[key]
             results.append(within(ctx, got, state[key], want.value, want.before, "in %s %s" % (key, note)))
-        results.append(_steps(optimizer, parameters, t))
+        results.append(counted(optimizer, parameters, t))
     if not torch.equal(idle_bits, rounding.codes_of(torch, ctx.host(idle), ctx.format)):
         results.append(judge.failed("a parameter without gradient was changed", 5))
     return ctx.all_of(*results)
@@ -118,21 +118,10 @@ def _state(ctx, optimizer, parameters, key):
     return ("",) + joined(ctx, found)
 
 
-def _steps(optimizer, parameters, t):
+def counted(optimizer, parameters, t):
     """Every step counter the optimizer keeps says t."""
     for parameter in parameters:
         count = optimizer.state.get(parameter, {}).get("step", t)
         if float(count) != t:
             return judge.failed("a step counter says %r after step %d" % (float(count), t), 1)
     return judge.passed(len(parameters))
-
-
-def regularised(p, g, options):
-    """The gradient with `maximize` and coupled weight decay applied."""
-    g = -g if options.get("maximize") else g
-    return g + p * options["weight_decay"] if options.get("weight_decay") else g
-
-
-def correction(of, beta, t):
-    """1 - beta**t: computed in double on CPU and CUDA, elsewhere perhaps in float32 (two roundings of beta**t)."""
-    return roundoff.scalar(of, 1 - beta**t, 2.0**-21 * beta**t if of.loose else 0.0)

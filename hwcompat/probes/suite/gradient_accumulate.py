@@ -1,8 +1,8 @@
 """Gradients over several backward passes: accumulated, shared, recomputed, frozen, twice differentiated, flattened.
 
 Hunts: an accumulation that overwrites (or an overwrite that accumulates), a second backward pass that is stale, a
-shared parameter that receives one of its two gradients, gradients of other dtype or shape than their parameter, checkpointing
-that recomputes something else, zero_grad that leaves something behind, wrong packing into one vector.
+shared parameter that receives one of its two gradients, gradients of other dtype or shape than their parameter,
+checkpointing that recomputes something else, zero_grad that leaves something behind, wrong packing into one vector.
 Rule: EXACT. A small network, ReLU behind a linear layer or a convolution and squares as loss, on integers: inputs and
 weights -1, 0, 1 with three entries a row, so that sums of absolute values stay within 2**p in 16 bits too (asserted
 from the float64 run). The reference is the same network in float64, whose arithmetic is exact on these numbers.

@@ -4,7 +4,7 @@ Hunts: an average that is stale, that loses tails or tensors, that takes the wei
 instead of d), buffers that are averaged where they must be copied, counters that stand still; an EMA that holds NaN is
 what a user sees as "mAP 0" after a good run (the averaged weights are the ones that are evaluated).
 Rule: INTERVAL. d e + (1 - d) w by any formula is wrong by at most 5 u of both shares (roundoff.py, u = 2**-p), from the
-average as held before the step: for the decay 0.9998 and for the ramp d (1 - exp(-t / 2000)) of YOLO trainers. Where the
+average as held before the step: for decay 0.9998 and for the ramp d (1 - exp(-t / 2000)) of YOLO trainers. Where the
 decay is 1/2 or 3/4 and the weights are integers nothing rounds in float32, the bound is zero and every bit is judged.
 Source: torch.optim.swa_utils (https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema).
 """

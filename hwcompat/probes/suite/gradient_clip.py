@@ -1,7 +1,8 @@
 """Gradient clipping by norm and by value, in a loop and over lists: norms, coefficients and every clipped element.
 
-Hunts: norms that miss tensors or tails (https://github.com/pytorch/pytorch/issues/140066), squares summed in 16 bits, a coefficient that is applied twice, to some tensors only, or to gradients below the threshold, NaN and
-infinity that are swallowed by the norm, wrong clamps.
+Hunts: norms that miss tensors or tails (https://github.com/pytorch/pytorch/issues/140066), squares summed in 16 bits, a
+coefficient that is applied twice, to some tensors only, or to gradients below the threshold, NaN and infinity that are
+swallowed by the norm, wrong clamps.
 Rule: EXACT. Four tensors hold 9, 16, 36 and 441 entries of +-1, +-1, +-2 and +-4, the first and last among them, so
 their norms are 3, 4, 12 and 84, and 3**2 + 4**2 + 12**2 + 84**2 = 85**2; squares sum to less than 2**24, exact in the
 float32 in which torch adds them up. 85 + 1e-6 rounds back to 85, hence a maximum of 85/8 gives the coefficient 2**-3

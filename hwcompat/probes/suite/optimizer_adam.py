@@ -14,8 +14,9 @@ bound 0 in float32 over two steps. Spread data: usual options, normal gradients 
 
 from functools import partial
 
-from .. import judge, optimizers, roundoff, tensorlists
-from ..optimizers import FOREACH, FUSED, correction, plan, regularised
+from .. import optimizers, tensorlists
+from ..optimizers import FOREACH, FUSED
+from ..updates import adam
 
 GROUP = "training"
 LEVEL = "standard"
@@ -71,81 +72,3 @@ def _listed(options):
     return "betas %g %g decay %g%s" % (
         options["betas"] + (options.get("weight_decay", 0), "".join(" " + w for w in words))
     )
-
-
-def adam(name, options, **more):
-    keys = {"exp_avg": 0.0, ("exp_inf" if name == "Adamax" else "exp_avg_sq"): 0.0}
-    if options.get("amsgrad"):
-        keys["max_exp_avg_sq"] = 0.0
-    update = {"Adam": adam_update, "AdamW": adam_update, "NAdam": nadam, "RAdam": radam, "Adamax": adamax}[name]
-    decoupled = name == "AdamW" or bool(options.get("decoupled_weight_decay"))
-    return plan(name, options, partial(update, dict(options, decoupled=decoupled)), keys, **more)
-
-
-def _decay(o, p, g):
-    """(parameters, gradient) with maximize and either kind of weight decay applied."""
-    if not o["decoupled"]:
-        return p, regularised(p, g, o)
-    g = -g if o.get("maximize") else g
-    return (roundoff.decayed(p, o["lr"] * o["weight_decay"]) if o.get("weight_decay") else p), g
-
-
-def _moments(o, g, state):
-    first = state["exp_avg"].mix(g, o["betas"][0])
-    return first, state["exp_avg_sq"] * o["betas"][1] + squared(g, 1 - o["betas"][1])
-
-
-def squared(g, factor):
-    """factor * g * g, in any order."""
-    return roundoff.scaled_quotient(g, roundoff.scalar(g.of, 1.0), g * factor)
-
-
-def adam_update(o, p, g, state, t):
-    p, g = _decay(o, p, g)
-    first, second = _moments(o, g, state)
-    states = {"exp_avg": first, "exp_avg_sq": second}
-    if o.get("amsgrad"):
-        second = states["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(second)
-    bottom = second.sqrt() / correction(p.of, o["betas"][1], t).sqrt() + o["eps"]
-    rate = roundoff.scalar(p.of, o["lr"]) / correction(p.of, o["betas"][0], t)
-    return p - roundoff.scaled_quotient(first, bottom, rate), states
-
-
-def nadam(o, p, g, state, t):
-    of, beta = p.of, o["betas"][0]
-    p, g = _decay(o, p, g)
-    first, second = _moments(o, g, state)
-    factors = [beta * (1 - 0.5 * 0.96 ** (step * 0.004)) for step in range(1, t + 2)]
-    product = 1.0
-    for factor in factors[:t]:
-        product *= factor
-    drift = product * judge.gamma(2 * t + 2, 2.0**-24)
-    bottom = (second / correction(of, o["betas"][1], t)).sqrt() + o["eps"]
-    now, ahead = o["lr"] * (1 - factors[-2]) / (1 - product), o["lr"] * factors[-1] / (1 - product * factors[-1])
-    now = roundoff.scalar(of, now, now * drift / (1 - product) * 1.01)
-    ahead = roundoff.scalar(of, ahead, ahead * drift / (1 - product) * 1.01)
-    p = p - roundoff.scaled_quotient(g, bottom, now) - roundoff.scaled_quotient(first, bottom, ahead)
-    return p, {"exp_avg": first, "exp_avg_sq": second}
-
-
-def radam(o, p, g, state, t):
-    p, g = _decay(o, p, g)
-    first, second = _moments(o, g, state)
-    beta = o["betas"][1]
-    longest = 2 / (1 - beta) - 1
-    length = longest - 2 * t * beta**t / (1 - beta**t)
-    rate = roundoff.scalar(p.of, o["lr"]) / correction(p.of, o["betas"][0], t)
-    states = {"exp_avg": first, "exp_avg_sq": second}
-    if length <= 5:
-        return p - first * rate, states
-    share = ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5
-    rate = rate * share * correction(p.of, beta, t).sqrt()
-    return p - roundoff.scaled_quotient(first, second.sqrt() + o["eps"], rate), states
-
-
-def adamax(o, p, g, state, t):
-    p, g = _decay(o, p, g)
-    first = state["exp_avg"].mix(g, o["betas"][0])
-    largest = (state["exp_inf"] * o["betas"][1]).maximum(g.abs() + o["eps"])
-    rate = roundoff.scalar(p.of, o["lr"]) / correction(p.of, o["betas"][0], t)
-    return p - roundoff.scaled_quotient(first, largest, rate), {"exp_avg": first, "exp_inf": largest}

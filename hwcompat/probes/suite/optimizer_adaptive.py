@@ -13,8 +13,8 @@ cancels: its error e goes through the root as e / (sqrt(v) + sqrt(v - e)), exact
 from functools import partial
 
 from .. import optimizers, roundoff, tensorlists
-from ..optimizers import FOREACH, FUSED, plan, regularised
-from ..roundoff import scalar, scaled_quotient
+from ..optimizers import FOREACH, FUSED, plan
+from ..updates import adaptive
 
 GROUP = "training"
 LEVEL = "standard"
@@ -61,69 +61,6 @@ def plans(ctx):
         ("Rprop", {"lr": 0.5, "etas": (0.5, 2.0), "step_sizes": (0.25, 2.0)}, "dyadic"),
         ("Rprop", {"lr": 0.01, "etas": (0.5, 1.25), "step_sizes": (2.0**-8, 0.015)}, "spread"),
     )
-
-
-def adaptive(name, options, **more):
-    keys = {
-        "RMSprop": {"square_avg": 0.0},
-        "Adagrad": {"sum": options.get("initial_accumulator_value", 0.0)},
-        "Adadelta": {"square_avg": 0.0, "acc_delta": 0.0},
-        "Rprop": {"prev": 0.0, "step_size": options["lr"]},
-    }[name]
-    if options.get("centered"):
-        keys["grad_avg"] = 0.0
-    if options.get("momentum"):
-        keys["momentum_buffer"] = 0.0
-    update = {"RMSprop": rmsprop, "Adagrad": adagrad, "Adadelta": adadelta, "Rprop": rprop}[name]
-    return plan(name, options, partial(update, options), keys, **more)
-
-
-def squared(g, factor):
-    """factor * g * g, in any order."""
-    return scaled_quotient(g, scalar(g.of, 1.0), g * factor)
-
-
-def rmsprop(o, p, g, state, t):
-    g = regularised(p, g, o)
-    square = state["square_avg"] * o["alpha"] + squared(g, 1 - o["alpha"])
-    states, spread = {"square_avg": square}, square
-    if o.get("centered"):
-        mean = states["grad_avg"] = state["grad_avg"].mix(g, o["alpha"])
-        spread = square - mean * mean
-    bottom = spread.sqrt() + o["eps"]
-    if not o.get("momentum"):
-        return p - scaled_quotient(g, bottom, scalar(p.of, o["lr"])), states
-    buffer = states["momentum_buffer"] = state["momentum_buffer"] * o["momentum"] + g / bottom
-    return p - buffer * o["lr"], states
-
-
-def adagrad(o, p, g, state, t):
-    g = regularised(p, g, o)
-    total = state["sum"] + g * g
-    rate = scalar(p.of, o["lr"] / (1 + (t - 1) * o.get("lr_decay", 0)), 0.0)
-    return p - scaled_quotient(g, total.sqrt() + o["eps"], rate), {"sum": total}
-
-
-def adadelta(o, p, g, state, t):
-    g = regularised(p, g, o)
-    square = state["square_avg"] * o["rho"] + squared(g, 1 - o["rho"])
-    root = (state["acc_delta"] + o["eps"]).sqrt()
-    delta = scaled_quotient(root, (square + o["eps"]).sqrt(), g)
-    moved = state["acc_delta"] * o["rho"] + squared(delta, 1 - o["rho"])
-    return p - delta * o["lr"], {"square_avg": square, "acc_delta": moved}
-
-
-def rprop(o, p, g, state, t):
-    """The step size grows where the sign stays and shrinks where it turns, and there the parameter rests."""
-    torch = p.of.torch
-    turn = torch.sign(g.value * state["prev"].value)
-    smaller, larger = o["etas"]
-    factor = torch.where(turn > 0, larger * torch.ones_like(turn), torch.where(turn < 0, smaller, 1.0).double())
-    size = state["step_size"] * roundoff.Number(p.of, factor)
-    low, high = (roundoff.scalar(p.of, end) for end in o["step_sizes"])
-    size = -((-size.maximum(low)).maximum(-high))
-    g = roundoff.Number(p.of, torch.where(turn < 0, torch.zeros_like(turn), g.value))
-    return p - size * roundoff.Number(p.of, torch.sign(g.value)), {"prev": g, "step_size": size}
 
 
 class Lion:

@@ -14,7 +14,8 @@ hence the bound is zero there and every bit is judged.
 from functools import partial
 
 from .. import optimizers, tensorlists
-from ..optimizers import FOREACH, FUSED, LOOP, plan
+from ..optimizers import FOREACH, FUSED, LOOP
+from ..updates import sgd
 
 GROUP = "training"
 LEVEL = "standard"
@@ -54,18 +55,3 @@ def cases(ctx):
 def _skips_blocks(ctx):
     """The CPU's fused kernel leaves every full vector of a 16-bit parameter as it was (see Hunts): not run there."""
     return ctx.kind == "cpu" and ctx.dtype_name != "float32"
-
-
-def sgd(options, **more):
-    keys = {"momentum_buffer": 0.0} if options.get("momentum") else {}
-    return plan("SGD", options, partial(update, options), keys, **more)
-
-
-def update(o, p, g, state, t):
-    g = optimizers.regularised(p, g, o)
-    if not o.get("momentum"):
-        return p - g * o["lr"], {}
-    # The first step takes the gradient itself as buffer, undampened.
-    buffer = g if t == 1 else state["momentum_buffer"] * o["momentum"] + g * (1 - o.get("dampening", 0))
-    ahead = g + buffer * o["momentum"] if o.get("nesterov") else buffer
-    return p - ahead * o["lr"], {"momentum_buffer": buffer}
