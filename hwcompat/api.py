@@ -47,6 +47,7 @@ def probe(
     timeout: float | None = None,
     progress: Progress | None = None,
     simulate: str | None = None,
+    minutes: float | None = None,
 ) -> Report:
     """Measure this machine and return the Report; nothing is recorded (see `record`).
 
@@ -59,23 +60,30 @@ def probe(
     timeout   seconds per group of probes
     progress  callable(done, total, label)
     simulate  name of a fault model: what a sick card would look like; such a report is never evidence
+    minutes   of the load test of level full (default 1), all dtypes together
     """
     from . import measure
 
-    measure.select_probes(level, only)
+    load_seconds = measure.load_seconds(measure.select_probes(level, only), minutes)
     if not isolate and python is not None:
         raise UsageError("isolate=False runs in this very interpreter", "leave out python=, or isolate")
     if not isolate and timeout is not None:
         raise UsageError("a hang in this very process cannot be ended: timeout needs isolate", "leave out one of them")
     if isolate:
-        env, execute = _isolated(python, level, seed, timeout, progress, simulate)
+        env, execute = _isolated(python, level, seed, timeout, progress, simulate, load_seconds)
     else:
-        env, execute = _in_process(level, seed, progress, simulate)
+        env, execute = _in_process(level, seed, progress, simulate, load_seconds)
     return measure.run(env, device, level, only, seed, simulate, execute, _new_id, _utc_now)
 
 
 def _isolated(
-    python: str | None, level: str, seed: int, timeout: float | None, progress: Progress | None, simulate: str | None
+    python: str | None,
+    level: str,
+    seed: int,
+    timeout: float | None,
+    progress: Progress | None,
+    simulate: str | None,
+    load_seconds: float | None,
 ) -> tuple[Environment, Callable[[Sequence[Any], str], Iterable[Result]]]:
     from . import environment, runner
 
@@ -84,14 +92,14 @@ def _isolated(
     def execute(tasks: Sequence[Any], device: str) -> Iterator[Result]:
         return runner.run(
             tasks, python=env.executable or "", device=device, level=level, seed=seed,
-            simulate=simulate, timeout=timeout, progress=progress,
+            simulate=simulate, timeout=timeout, progress=progress, load_seconds=load_seconds,
         )  # fmt: skip
 
     return env, execute
 
 
 def _in_process(
-    level: str, seed: int, progress: Progress | None, simulate: str | None
+    level: str, seed: int, progress: Progress | None, simulate: str | None, load_seconds: float | None
 ) -> tuple[Environment, Callable[[Sequence[Any], str], Iterable[Result]]]:
     from . import environment, runner
     from .probes import facts
@@ -104,7 +112,14 @@ def _in_process(
 
     def execute(tasks: Sequence[Any], device: str) -> Iterator[Result]:
         return runner.run_here(
-            torch, tasks, device=device, level=level, seed=seed, simulate=simulate, progress=progress
+            torch,
+            tasks,
+            device=device,
+            level=level,
+            seed=seed,
+            simulate=simulate,
+            progress=progress,
+            load_seconds=load_seconds,
         )
 
     return env, execute

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import __version__, digests, environment, resolver, tables, verdicts
+from . import __version__, digests, environment, resolver, tables, telemetry, verdicts
 from .errors import HwcompatError, MachineError, UsageError
 from .model import Environment, Gpu, Measurement, Report, Result
 from .probes import catalogue
@@ -44,6 +45,22 @@ def _nearest(word: str, probes: Sequence[catalogue.Probe]) -> list[str]:
     ids = [p.id for p in probes]
     groups = sorted({p.id.split(".")[0] for p in probes})
     return difflib.get_close_matches(word, ids + groups, n=3, cutoff=0.0)
+
+
+LOAD_GROUP = "burn"
+"""The probes that repeat exact work under load for as long as the user asks."""
+
+
+def load_seconds(probes: Sequence[catalogue.Probe], minutes: float | None) -> float | None:
+    """Seconds of load in each dtype, so that all together take `minutes`; UsageError where no such probe will run."""
+    if minutes is None:
+        return None
+    shares = sum(len(probe.dtypes) for probe in probes if probe.group == LOAD_GROUP)
+    if not shares:
+        raise UsageError("--minutes is for the load test, which is not among these probes", "add --level full")
+    if not minutes > 0:
+        raise UsageError(f"{minutes} minutes are no time", "give a number above 0")
+    return minutes * 60 / shares
 
 
 def tasks_for(probes: Sequence[catalogue.Probe], kind: str) -> tuple[Task, ...]:
@@ -161,24 +178,26 @@ def run(
     execute: Callable[[Sequence[Task], str], Iterable[Result]],
     identify: Callable[[], str],
     now: Callable[[], str],
+    watch: Callable[[Gpu | None], AbstractContextManager[telemetry.Samples]] = telemetry.watching,
 ) -> Report:
     """Probe every device that `device` means and give one Report, the first device's, with the `others` inside.
 
-    `execute(tasks, device)` yields Results; `identify()` makes a report id; `now()` the UTC time. A KeyboardInterrupt
-    keeps what was finished and marks the report `interrupted`.
+    `execute(tasks, device)` yields Results while `watch(gpu)` samples the card; `identify()` makes a report id; `now()`
+    the UTC time. A KeyboardInterrupt keeps what was finished and marks the report `interrupted`.
     """
     probes = select_probes(level, only)
     known_digests = tables.load_tables().exact_digests  # now: a broken table must not cost a finished measurement
     reports: list[Report] = []
     for name, gpu in choose_devices(env, device):
         tasks = tasks_for(probes, name.partition(":")[0])
-        results, interrupted = _collect(execute(tasks, name))
+        with watch(gpu) as samples:
+            results, interrupted = _collect(execute(tasks, name))
         blank = Report(
             id=identify(), date=now(), hwcompat=__version__, suite=SUITE_VERSION, level=level, seed=seed, device=name,
             environment=env, gpu=gpu, simulated=simulate, interrupted=interrupted,
             partial=bool(only) or lacks_core(results, probes), notes=_notes(only),
         )  # fmt: skip
-        reports.append(assemble(blank, results, probes, known_digests))
+        reports.append(assemble(blank, results, probes, known_digests, samples))
         if interrupted:
             break
     return replace(reports[0], others=tuple(reports[1:]))
@@ -210,12 +229,15 @@ def assemble(
     results: Sequence[Result],
     probes: Sequence[catalogue.Probe],
     known_digests: Mapping[str, str] = MappingProxyType({}),
+    samples: telemetry.Samples | None = None,
 ) -> Report:
     """The Report of `results`: speed, verdicts, cautions and digests filled in. Pure.
 
     known_digests  what the exact digests must be: tables.Tables.exact_digests
+    samples        what the card did meanwhile
     """
-    speed = speed_of(results)
+    samples = samples or telemetry.Samples()
+    speed = throttled(speed_of(results)) if samples.slowed else speed_of(results)
     capability = blank.gpu.compute_capability if blank.gpu else None
     capabilities, cautions = verdicts.judge(
         results,
@@ -233,6 +255,7 @@ def assemble(
         cautions=(*cautions, *digests.cautions(found, known_digests)),
         speed=speed,
         digests=found,
+        telemetry=samples.measured(),
     )
 
 
@@ -244,6 +267,11 @@ def speed_of(results: Sequence[Result]) -> Mapping[str, Measurement]:
         for key, fact in result.data.items()
         if isinstance(fact, Mapping) and "unit" in fact
     }
+
+
+def throttled(speed: Mapping[str, Measurement]) -> Mapping[str, Measurement]:
+    """The same with a note that heat or the power supply held the card back: then a speed decides nothing."""
+    return {key: replace(m, note="; ".join(filter(None, (m.note, "throttled")))) for key, m in speed.items()}
 
 
 def digests_of(results: Sequence[Result], blank: Report, probes: Mapping[str, catalogue.Probe]) -> Mapping[str, str]:

@@ -170,6 +170,7 @@ class Report:
     cautions: tuple[Caution, ...] = ()
     speed: Mapping[str, Measurement] = field(default_factory=lambda: _EMPTY)
     digests: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    telemetry: Mapping[str, Measurement] = field(default_factory=lambda: _EMPTY)  # the card under test, by the second
     simulated: str | None = None
     interrupted: bool = False
     partial: bool = False  # not every core probe of the level ran: it may find a fault, it clears none

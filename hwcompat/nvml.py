@@ -228,6 +228,17 @@ def _temperature(library: Any, handle: Any) -> int | None:
     return new
 
 
+def conditions(library: Any, handle: Any) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """({temperature: C, sm_clock: MHz, power: W} of this moment, what holds the clock back)."""
+    milliwatts = ask(library, "nvmlDeviceGetPowerUsage", handle)
+    seen = {
+        "temperature": _temperature(library, handle),
+        "sm_clock": ask(library, "nvmlDeviceGetClockInfo", handle, _CLOCK_SM),
+        "power": milliwatts / 1000 if milliwatts is not None else None,
+    }
+    return seen, throttle_words(_throttle_bits(library, handle))
+
+
 def _throttle_bits(library: Any, handle: Any) -> int | None:
     bits = ask(library, "nvmlDeviceGetCurrentClocksEventReasons", handle)  # since 535; before, it was called throttle
     old: int | None = ask(library, "nvmlDeviceGetCurrentClocksThrottleReasons", handle) if bits is None else bits

@@ -28,6 +28,7 @@ def probe_lines(report: Report, rec: Recommendation | None, commands: Sequence[s
     lines = [headline(report)]
     lines += [action_line(report, rec)] if rec else []
     lines += [_fitted(line) for line in precision_lines(report)]
+    lines += [_fitted(line) for line in telemetry_lines(report)]
     end = [_closing(report), *(f"next: {command}" for command in commands[:1])]
     lines += _caution_lines(report, MOST_LINES - len(lines) - len(end)) + end
     return [ascii_line(line) for line in lines]
@@ -98,6 +99,16 @@ def precision_lines(report: Report) -> list[str]:
         shown = because if verdict.value != "ok" else ""
         lines.append(f"{name:9}{verdict.value:12}" + "; ".join(part for part in (speed, shown) if part))
     return [line.rstrip() for line in lines]
+
+
+def telemetry_lines(report: Report) -> list[str]:
+    """One line: how hot the card got, its clock and what held it back; none where nobody answered."""
+    words = {"temperature": "{0.low:g} to {0.high:g} {0.unit}", "sm_clock": "SM clock {0.low:g} to {0.high:g} {0.unit}"}
+    words["power"] = "up to {0.high:.0f} {0.unit}"
+    parts = [form.format(report.telemetry[name]) for name, form in words.items() if name in report.telemetry]
+    held = report.telemetry["sm_clock"].note if "sm_clock" in report.telemetry else ""
+    parts += [f"held back by {held} of samples"] if held else []
+    return ["during the test: " + ", ".join(parts)] if parts else []
 
 
 def speed_words(key: str, speed: Mapping[str, Measurement]) -> str:

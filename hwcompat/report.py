@@ -184,11 +184,12 @@ _PARTS: Mapping[tuple[type, str], type] = {
     (Report, "capabilities"): Verdict,
     (Report, "cautions"): Caution,
     (Report, "speed"): Measurement,
+    (Report, "telemetry"): Measurement,
     (Report, "others"): Report,
     (Environment, "gpus"): Gpu,
     (Environment, "torch"): TorchFacts,
 }
-_BY_NAME = ("capabilities", "speed")
+_BY_NAME = ("capabilities", "speed", "telemetry")
 
 
 def _report_of(document: Mapping[str, Any]) -> Report:

@@ -7,8 +7,9 @@ on with the rest. A failure is repeated before it is believed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from . import child as children
@@ -67,12 +68,13 @@ def run(
     progress: Progress | None = None,
     memory_limit: int | None = None,
     on_event: Callable[[Event], None] | None = None,
+    load_seconds: float | None = None,
 ) -> Iterator[Result]:
     """Yield one Result a (probe, dtype), each as soon as it is final.
 
     Order: that of `tasks`, group by group; those that failed come last: each is first repeated in a fresh process.
     timeout: seconds a group of probes may take after its preflight. memory_limit: bytes a worker may add to its size.
-    on_event: sees every line of the protocol. MachineError where no probe can run at all (no torch, failed preflight).
+    load_seconds: how long a load test lasts in one dtype. on_event: sees every line of the protocol. MachineError where no probe can run at all (no torch, failed preflight).
     A KeyboardInterrupt ends the workers, yields failures that were still waiting for their repetition, and is raised.
     """
     wanted = tuple(dict.fromkeys(tasks))
@@ -80,10 +82,14 @@ def run(
     finished: list[Result] = []
     held: dict[Task, Result] = {}
 
+    running = ""
+
     def observe(event: Event) -> None:
-        if progress is not None and event["event"] == "begin":
-            again = "again " if (held and not waiting) else ""
-            progress(len(finished), len(wanted), f"{again}{event['probe']} {event['dtype']}")
+        nonlocal running
+        if event["event"] == "begin":
+            running = ("again " if (held and not waiting) else "") + f"{event['probe']} {event['dtype']}"
+        if progress is not None and event["event"] in ("begin", "progress"):
+            progress(len(finished), len(wanted), running + _how_far(event))
         if on_event is not None:
             on_event(event)
 
@@ -93,7 +99,9 @@ def run(
             progress(len(finished), len(wanted), f"{result.probe} {result.dtype}: {result.status}")
         return result
 
-    settings = session.Settings(python, device, level, seed, simulate, folder, timeout, memory_limit, observe)
+    settings = session.Settings(
+        python, device, level, seed, simulate, folder, timeout, memory_limit, observe, load_seconds
+    )
     waiting = dict.fromkeys(wanted)
     try:
         for task, result in _all_groups(wanted, settings):
@@ -109,6 +117,14 @@ def run(
         raise
 
 
+def _how_far(event: Event) -> str:
+    """ " 25 %, about 1:30 left" for a progress event, else nothing."""
+    if event["event"] != "progress":
+        return ""
+    left = event.get("seconds_left")
+    return f" {event['share']:.0%}" + (f", about {int(left) // 60}:{int(left) % 60:02} left" if left else "")
+
+
 def run_here(
     torch: Any,
     tasks: Iterable[Task],
@@ -119,6 +135,7 @@ def run_here(
     simulate: str | None = None,
     progress: Progress | None = None,
     memory_limit: int | None = None,
+    load_seconds: float | None = None,
 ) -> Iterator[Result]:
     """As `run`, but in this process and thread, under whatever dispatch mode the caller has entered.
 
@@ -134,9 +151,13 @@ def run_here(
         if lost:
             yield session.skipped(probe, dtype, f"the device answers nothing since {lost}")
             continue
-        result, alive = _once_here(torch, probe, dtype, device, level, seed, simulate, memory_limit)
+        options: dict[str, Any] = {
+            "device": device, "level": level, "seed": seed, "memory_limit": memory_limit, "load_seconds": load_seconds,
+            "on_progress": partial(_tell, progress, number, len(wanted), f"{probe.id} {dtype}"),
+        }  # fmt: skip
+        result, alive = _once_here(torch, probe, dtype, simulate, options)
         if alive and result.status in REPEATED:
-            again, alive = _once_here(torch, probe, dtype, device, level, seed, simulate, memory_limit)
+            again, alive = _once_here(torch, probe, dtype, simulate, options)
             result = settle(result, again)
         lost = "" if alive else f"{probe.id} {dtype}"
         yield result
@@ -150,10 +171,14 @@ def _require_answer(torch: Any, device: str) -> None:
         raise MachineError(f"{device} does not answer: a tiny addition failed", "`hwcompat env` shows what blocks")
 
 
+def _tell(progress: Progress | None, done: int, total: int, label: str, share: float, left: float | None) -> None:
+    if progress is not None:
+        progress(done, total, label + _how_far({"event": "progress", "share": share, "seconds_left": left}))
+
+
 def _once_here(
-    torch: Any, probe: catalogue.Probe, dtype: str, device: str, level: str, seed: int, simulate: str | None,
-    memory_limit: int | None,
-) -> tuple[Result, bool]:  # fmt: skip
+    torch: Any, probe: catalogue.Probe, dtype: str, simulate: str | None, options: Mapping[str, Any]
+) -> tuple[Result, bool]:
     """The result, and False if the device is lost."""
     from .probes import execute, worker
 
@@ -161,7 +186,7 @@ def _once_here(
     try:
         # Entered a task at a time: a mode must not be in force while the caller has control.
         with worker.simulation(torch, simulate):
-            found = run_probe(torch, probe, dtype, device, level, seed, memory_limit)
+            found = run_probe(torch, probe, dtype, **options)
             return session.result_of(found, probe, dtype), True
     except execute.DeviceLost as error:
         return session.result_of(error.result, probe, dtype), False

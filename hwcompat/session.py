@@ -49,6 +49,7 @@ class Settings:
     timeout: float | None  # seconds a group of probes may take
     memory_limit: int | None  # bytes
     observe: Callable[[Event], None]
+    load_seconds: float | None = None  # how long a load test lasts in one dtype
 
 
 class CannotRunError(Exception):
@@ -84,9 +85,11 @@ class _State:
     case: str = ""
     output_at: int = 0  # size of the output when it began
     slowness: float = 1.0
+    alive: float = 0.0  # when the probe last showed that it goes on
 
     def enter(self, phase: str) -> None:
         self.phase, self.since = phase, time.monotonic()
+        self.alive = self.since
 
     def elapsed(self) -> float:
         return time.monotonic() - self.since
@@ -126,6 +129,7 @@ def _job(tasks: Sequence[Task], settings: Settings) -> dict[str, Any]:
         "seed": settings.seed,
         "simulate": settings.simulate,
         "memory_limit": settings.memory_limit,
+        "load_seconds": settings.load_seconds,
     }
 
 
@@ -148,6 +152,8 @@ def _advance(state: _State, event: Event, clock: GroupClock, child: children.Chi
         state.enter("task")
     elif word == "case":
         state.case = event["label"]
+    elif word == "progress":
+        state.alive = time.monotonic()
     elif word == "end" and state.phase == "task" and event.get("index") == state.index:
         state.enter("between")
         return True
@@ -169,7 +175,8 @@ def _refusal(event: Event, child: children.Child, settings: Settings) -> CannotR
 
 def _overdue(state: _State, tasks: Sequence[Task], settings: Settings, clock: GroupClock) -> bool:
     if state.phase == "task":
-        return state.elapsed() > _deadline(state, tasks[state.index][0], settings) or clock.over()
+        silent = time.monotonic() - state.alive
+        return silent > _deadline(state, tasks[state.index][0], settings) or clock.over()
     limits = {"start": START_SECONDS, "preflight": PREFLIGHT_SECONDS, "between": SHORTEST_DEADLINE}
     return state.elapsed() > limits[state.phase]
 

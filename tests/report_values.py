@@ -128,6 +128,7 @@ def _reports(others: st.SearchStrategy[tuple[Report, ...]]) -> st.SearchStrategy
         cautions=some(st.builds(Caution, operation=_text, detail=_text, workaround=_text, source=_text), 1),
         speed=st.dictionaries(st.sampled_from(["fp32_tflops", "bandwidth_gbs"]), measurements, max_size=2),
         digests=st.dictionaries(st.sampled_from(["exact/a/float16/v1/quick", "fingerprint/a"]), _digest, max_size=2),
+        telemetry=st.dictionaries(st.sampled_from(["temperature", "sm_clock", "power"]), measurements, max_size=2),
         simulated=st.none() | _word,
         interrupted=st.booleans(),
         partial=st.booleans(),

@@ -71,6 +71,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 EXPECTED = {
+    "selftest.alive": ("pass", ""),
     "selftest.exit": ("crash", "exit code 0"),
     "selftest.flaky": ("flaky", "fail at first (the first run fails), pass when repeated"),
     "selftest.flood": ("pass", ""),
@@ -485,6 +486,28 @@ def test_in_process_progress_is_told_each_task() -> None:
     seen: list[tuple[int, int, str]] = []
     _here([_task("pass"), _task("pass", "int32")], progress=lambda *words: seen.append(words))
     assert seen == [(0, 2, "selftest.pass float32"), (1, 2, "selftest.pass int32")]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"event": "begin"}, ""),
+        ({"event": "progress", "share": 0.25, "seconds_left": 90.4}, " 25%, about 1:30 left"),
+        ({"event": "progress", "share": 0.5, "seconds_left": None}, " 50%"),
+    ],
+)
+def test_how_far_a_long_probe_is_in_words(event: dict[str, object], words: str) -> None:
+    assert runner._how_far(event) == words
+
+
+def test_a_probe_that_shows_it_is_alive_outlives_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hwcompat import session
+
+    monkeypatch.setattr(session, "SHORTEST_DEADLINE", 3.0)
+    monkeypatch.setitem(session.DEADLINE_FACTOR, "quick", 0.0)
+    [alive] = _run([_task("alive")])
+    assert alive.status == "pass", alive.detail
+    assert alive.seconds > 3.0
 
 
 def test_both_ways_of_running_agree() -> None:

@@ -24,7 +24,7 @@ LAYERS = (
     ("emitters", "policy"),
     ("evidence", "environment", "resolver", "report"),
     ("runner", "gates", "circumstances"),
-    ("session", "matrix", "tables", "votes", "verdicts", "digests"),
+    ("session", "matrix", "tables", "votes", "verdicts", "digests", "telemetry"),
     ("child", "store", "nvml", "system", "interpreter", "schema", "tablerows", "spelling"),
     ("redaction", "wording"),
     ("model", "errors", "probes"),

@@ -24,6 +24,11 @@ INTERRUPTED = 130
 @click.option("--only", multiple=True, metavar="PROBE", help="A probe id or family (conv); repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the inputs.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds per group of probes.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --level full: how long the load test lasts, all dtypes together. Default 1.",
+)
 @click.option("--simulate", metavar="FAULT", help="Show what a sick card looks like; never recorded.")
 @click.option(
     "--matrix",

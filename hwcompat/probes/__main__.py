@@ -11,6 +11,7 @@
   folder        folder of probe files below this one: "suite" or "selftest"
   tasks         [[probe id, dtype], ...], run in this order
   level, seed   handed to every probe
+  load_seconds  how long a load test lasts in one dtype, or null for its own choice
   simulate      name of a fault model in simulate/ under which the tasks run, or null
   memory_limit  bytes this process may add to its own size while the tasks run, or null for what is free now (device
                 cpu, POSIX; elsewhere the parent sets the limit)
@@ -27,6 +28,8 @@ that a half-written line of somebody else spoils nothing but itself. A reader sk
                                                          SECONDS were written, never below 1
   {"event": "begin", "index": 0, "probe": "matmul.integer", "dtype": "float16"}
   {"event": "case", "index": 0, "label": "mm 256x512x256"}
+  {"event": "progress", "index": 0, "share": 0.25, "seconds_left": 30.0}
+                                                         a long probe is alive; share of it done, seconds or null
   {"event": "end", "index": 0, ...}                      what execute.run gives
   {"event": "lost", "index": 0}                          after this probe the device answers nothing
   {"event": "done"}

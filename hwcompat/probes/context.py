@@ -12,7 +12,10 @@ class PreconditionError(Exception):
 class Context:
     """Handed to `cases(ctx)`. One Context serves one probe in one dtype on one device."""
 
-    def __init__(self, torch, device, dtype_name, probe_id="", level="standard", seed=0, memory_limit=None):
+    def __init__(
+        self, torch, device, dtype_name, probe_id="", level="standard", seed=0, memory_limit=None, load_seconds=None,
+        on_progress=None,
+    ):  # fmt: skip
         self.torch = torch
         self.device = torch.device(device)
         self.dtype_name = dtype_name
@@ -22,6 +25,8 @@ class Context:
         self.level = level
         self.seed = seed
         self.memory_limit = memory_limit  # bytes this probe may allocate; None: ask the device
+        self.load_seconds = load_seconds or 20.0  # how long a load test lasts in one dtype
+        self.on_progress = on_progress
 
     # --- what kind of place this is -----------------------------------------------------------------------------------
     @property
@@ -44,6 +49,11 @@ class Context:
         """True when the run's level includes `level`."""
         order = ("quick", "standard", "full")
         return order.index(self.level) >= order.index(level)
+
+    def progress(self, share, seconds_left=None):
+        """Say that `share` (0 to 1) of a long probe is done; whoever waits also learns that it is alive."""
+        if self.on_progress:
+            self.on_progress(share, seconds_left)
 
     # --- inputs -------------------------------------------------------------------------------------------------------
     def key(self, *words):

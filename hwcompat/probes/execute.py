@@ -12,13 +12,15 @@ import re
 import sys
 import time
 import traceback
+from functools import partial
 
 from . import context, judge, torch_state
 
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|bad_alloc", re.I)
 _UNSUPPORTED = re.compile(
     r"not implemented for|not supported|unsupported|no kernel found|could not run '|is not available|"
-    r"no viable backend for|no available kernel|only supports?|does not support|undefined value|expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
+    r"no viable backend for|no available kernel|only supports?|does not support|undefined value|"
+    r"expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
     re.I,
 )
 _DEVICE_FAULT = re.compile(
@@ -61,8 +63,14 @@ def load(probe):
     return sys.modules[name]
 
 
-def run(torch, probe, dtype_name, device="cpu", level="standard", seed=0, memory_limit=None, on_case=None):
+def run(
+    torch, probe, dtype_name, device="cpu", level="standard", seed=0, memory_limit=None, on_case=None,
+    load_seconds=None, on_progress=None,
+):  # fmt: skip
     """The result of `probe` as a dict: probe, dtype, status and the rest of `summarise`.
+
+    on_case(label) is called before each case, on_progress(share, seconds left or None) inside long ones;
+    load_seconds is how long a load test lasts.
 
     Raises DeviceLost (with the result in `.result`) when the device answers nothing after an error.
     """
@@ -71,7 +79,19 @@ def run(torch, probe, dtype_name, device="cpu", level="standard", seed=0, memory
     try:
         with torch_state.preserved(torch):
             torch_state.judging(torch)
-            for label, judgement in _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_case):
+            ctx = partial(
+                context.Context,
+                torch,
+                device,
+                dtype_name,
+                probe.id,
+                level,
+                seed,
+                memory_limit,
+                load_seconds,
+                on_progress,
+            )
+            for label, judgement in _outcomes(torch, probe, device, ctx, on_case):
                 lost = judgement.status.startswith(_LOST)
                 outcomes.append((label, judgement._replace(status=judgement.status.replace(_LOST, ""))))
                 if lost:
@@ -87,11 +107,11 @@ def run(torch, probe, dtype_name, device="cpu", level="standard", seed=0, memory
     return result
 
 
-def _outcomes(torch, probe, dtype_name, device, level, seed, memory_limit, on_case):
+def _outcomes(torch, probe, device, make_context, on_case):
     """(label, Judgement) a case; an exception becomes the Judgement that describes it."""
     label = "set-up"
     try:
-        ctx = context.Context(torch, device, dtype_name, probe.id, level, seed, memory_limit)
+        ctx = make_context()
         cases = iter(load(probe).cases(ctx))
     except (Exception, SystemExit) as error:
         yield label, _explain(torch, error, device)

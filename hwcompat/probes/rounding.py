@@ -112,7 +112,7 @@ def codes_of(torch, tensor, fmt):
 
 
 def bits_of(torch, tensor, fmt):
-    """The bits of a CPU `tensor` as int16 or int32: cheap where codes_of would widen millions of elements to int64."""
+    """The bits of `tensor` as int8, int16 or int32: cheap where codes_of would widen millions of elements to int64."""
     return tensor.detach().contiguous().view(getattr(torch, _INTEGER[fmt.bits]))
 
 

@@ -114,7 +114,7 @@ def run_tasks(torch, job, write):
     for index, (probe_id, dtype_name) in enumerate(job["tasks"]):
         write("begin", index=index, probe=probe_id, dtype=dtype_name)
         try:
-            result = run_task(torch, job, probe_id, dtype_name, partial(_write_case, write, index))
+            result = run_task(torch, job, probe_id, dtype_name, write, index)
         except execute.DeviceLost as lost:
             write("end", **dict(lost.result, index=index))
             write("lost", index=index)
@@ -128,7 +128,11 @@ def _write_case(write, index, label):
     write("case", index=index, label=label)
 
 
-def run_task(torch, job, probe_id, dtype_name, on_case):
+def _write_progress(write, index, share, seconds_left):
+    write("progress", index=index, share=round(share, 4), seconds_left=seconds_left)
+
+
+def run_task(torch, job, probe_id, dtype_name, write, index):
     return execute.run(
         torch,
         catalogue.find(probe_id, job.get("folder", "suite")),
@@ -137,7 +141,9 @@ def run_task(torch, job, probe_id, dtype_name, on_case):
         level=job["level"],
         seed=job["seed"],
         memory_limit=job.get("memory_limit"),
-        on_case=on_case,
+        on_case=partial(_write_case, write, index),
+        load_seconds=job.get("load_seconds"),
+        on_progress=partial(_write_progress, write, index),
     )
 
 

@@ -156,6 +156,21 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **out) {
     *out = (void *)(size_t)(index + 1);
     return value ? error_of(value) : SUCCESS;
 }
+int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **out) {
+    called(__func__);
+    unsigned int domain, place, device, other[3];
+    sscanf(bus, "%x:%x:%x", &domain, &place, &device);
+    for (unsigned int index = 0; index < 8; index++) {
+        char key[64];
+        snprintf(key, sizeof key, "device.%u.pci", index);
+        const char *value = lookup(key);
+        if (!value || sscanf(value, "%x:%x:%x", &other[0], &other[1], &other[2]) != 3) continue;
+        *out = (void *)(size_t)(index + 1);
+        if (other[0] == domain && other[1] == place && other[2] == device) return SUCCESS;
+    }
+    return NOT_FOUND;
+}
+int nvmlDeviceGetPowerUsage(void *handle, unsigned int *out) { return small(__func__, handle, "power", out); }
 int nvmlDeviceGetName(void *handle, char *out, unsigned int size) { return text(__func__, handle, "name", out, size); }
 
 int nvmlDeviceGetPciInfo_v3(void *handle, PciInfo *out) {

@@ -2,11 +2,13 @@
 
 Hunts: stuck and coupled cells, address lines that alias, a copy engine that delivers zeros. A memory tester found the
 bad RTX 2080 Ti behind https://github.com/pytorch/pytorch/issues/52019; copies of zeros:
-https://github.com/pytorch/pytorch/issues/84803. Rule: EXACT, on 32-bit integers. 0x00 and 0xFF, 0x55 and 0xAA put each
-bit and its neighbour in both states; all blocks are written before the first is read, so that a write that lands
-elsewhere is seen. Fixed patterns are counted on the device, whose counting is tested first by a planted word; the
-address pattern and the copies are compared on the host. Memory: 16 MiB on a CPU; elsewhere 2 GiB or 40 % of what is
-free (standard), 70 % (full), whichever is less at standard.
+https://github.com/pytorch/pytorch/issues/84803.
+Rule: EXACT, on 32-bit integers. 0x00 and 0xFF, 0x55 and 0xAA put each bit and its neighbour in both states; level full
+adds a one and a zero walking through the word, which couples each bit with every other. All blocks are written before
+the first is read, so that a write that lands elsewhere is seen. Patterns are counted on the device, whose counting is
+tested first by a planted word; the address pattern and the copies are compared on the host. Memory: 16 MiB on a CPU,
+elsewhere 2 GiB or 40 % of what is free, whichever is less (standard); 256 MiB on a CPU, elsewhere 78 % of what is free
+(full): most of it, and below the 80 % from which systems with a display begin to swap.
 """
 
 from functools import partial
@@ -23,15 +25,28 @@ VERSION = 1
 _PATTERNS = (0x00, 0xFF, 0x55, 0xAA)
 _BLOCK = {"cpu": 2**22, "accelerator": 2**26}  # bytes
 _REGION = {"cpu": 2**24, "accelerator": 2**31}
+_REGION_FULL_CPU = 2**28
+_SHARE_FULL = 0.78
 
 
 def cases(ctx):
     blocks = allocate(ctx)
-    for byte in _PATTERNS:
-        yield "0x%02X" % byte, partial(pattern, ctx, blocks, byte)
+    words = patterns(ctx)
+    for number, (label, word) in enumerate(words):
+        ctx.progress(number / (len(words) + 2))
+        yield label, partial(pattern, ctx, blocks, word)
     template = ctx.torch.arange(blocks[0].numel(), dtype=ctx.torch.int32)
     yield "address as data", partial(address, ctx, blocks, template)
     yield "copy on the device", partial(copied, ctx, blocks, template)
+
+
+def patterns(ctx):
+    """(label, int32 word) of every fixed pattern."""
+    words = [("0x%02X" % byte, byte * 0x01010101) for byte in _PATTERNS]
+    if ctx.at_least("full"):
+        words += [("walking one %d" % bit, 1 << bit) for bit in range(32)]
+        words += [("walking zero %d" % bit, 0xFFFFFFFF ^ (1 << bit)) for bit in range(32)]
+    return [(label, signed(word)) for label, word in words]
 
 
 def allocate(ctx):
@@ -42,14 +57,13 @@ def allocate(ctx):
 
 
 def region_bytes(ctx):
-    if not ctx.large:
-        return _REGION["cpu"]
     free = ctx.free_bytes()
-    return int(0.7 * free) if ctx.at_least("full") else min(_REGION["accelerator"], int(0.4 * free))
+    if not ctx.large:
+        return min(_REGION_FULL_CPU, free // 4) if ctx.at_least("full") else _REGION["cpu"]
+    return int(_SHARE_FULL * free) if ctx.at_least("full") else min(_REGION["accelerator"], int(0.4 * free))
 
 
-def pattern(ctx, blocks, byte):
-    word = signed(byte * 0x01010101)
+def pattern(ctx, blocks, word):
     for block in blocks:
         block.fill_(word)
     if not _counts(blocks[-1], word):
