@@ -117,7 +117,7 @@ def parameters(ctx, stats, x, dy, dims, kind=None):
     if ctx.format.bits == 16 and bool(((stats.h - stats.h.round()).abs() > 2.0**-12).any()):
         bound = bound + weight * 2.0**-ctx.precision * size
     if ctx.format.bits == 16 and kind == "float32":
-        bound = bound + _change(ctx, value, bound)
+        bound = bound + change(ctx, value, bound)
     return Expected(value, bound), Expected(_summed(dy, dims), 0.0 * weight)
 
 
@@ -157,10 +157,11 @@ def _coarse(ctx, kind):
 
 def _stored(ctx, kind, value, error):
     """The largest change of `value`, known within `error`, by storing it: rounding is monotonic, so ends decide."""
-    return _change(ctx, value, error) if _coarse(ctx, kind) else 0 * value
+    return change(ctx, value, error) if _coarse(ctx, kind) else 0 * value
 
 
-def _change(ctx, value, error):
+def change(ctx, value, error):
+    """As `_stored`, whoever stores it."""
     ends = ctx.rounded(ctx.torch.stack((value - error, value + error)))
     return (ends - value).abs().amax(0)
 

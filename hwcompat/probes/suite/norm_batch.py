@@ -167,7 +167,7 @@ def _axes(shape):
 
 def _roughness(ctx, layout, dy_layout):
     """For input (with its gradient) that is neither contiguous nor channels_last a CPU computes dx by whole-tensor
-    operations, rounding k = m(d h) r, (x - mu) k, d - m(d) - (x - mu) k and its products with r and gamma to 16 bits."""
+    operations, rounding k = m(d h) r, (x - mu) k, d - m(d) - (x - mu) k and its products with r, gamma to 16 bits."""
     uneven = dy_layout or layout in ("swapped", "strided")
     return 5 * 2.0**-ctx.precision if ctx.format.bits == 16 and uneven else 0.0
 
