@@ -41,7 +41,8 @@ Bounds of slopes, each times the incoming gradient:
 import math
 
 from . import judge
-from .functions import TINY, E, Function, Want, lost, u
+from .functions import TINY, E, Function, lost, u
+from .pointwise import Want
 
 _K = math.sqrt(2 / math.pi)
 _C = 0.044715

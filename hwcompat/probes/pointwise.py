@@ -67,28 +67,34 @@ def unit(torch, value, precision, emin):
 
 
 class Pool:
-    """Operands (float64, one-dimensional, numbers of the dtype) and the calls that use them."""
+    """Operands (float64, one-dimensional, numbers of the dtype) and the calls that use them.
 
-    def __init__(self, ctx, operands, *words):
+    `kind` is the name of the operands' dtype where it is not the one under test; of an integer dtype, too.
+    """
+
+    def __init__(self, ctx, operands, *words, **options):
         self.ctx, self.words = ctx, words
         self.count = int(operands[0].numel())
         self.operands = operands
+        self.dtype = getattr(ctx.torch, options.get("kind", ctx.dtype_name))
+        self.format = rounding.FORMATS.get(options.get("kind", ctx.dtype_name))
         self.bits = [self._bits(operand) for operand in operands]
 
     def _bits(self, operand):
         """The operand's bits as a CPU tensor of integers, so that gathering is no operation of the dtype under test."""
-        ctx = self.ctx
-        codes = rounding.encode(ctx.torch, operand, ctx.format)
-        ctx.require(
-            bool(((rounding.values_of(ctx.torch, codes, ctx.format) == operand) | operand.isnan()).all()),
-            "operands are numbers of the dtype",
-        )
-        return rounding.bits_of(ctx.torch, rounding.from_codes(ctx.torch, codes, ctx.format), ctx.format)
+        torch, fmt = self.ctx.torch, self.format
+        if fmt is None:
+            return operand.to(torch.int64)
+        codes = rounding.encode(torch, operand.double(), fmt)
+        same = (rounding.values_of(torch, codes, fmt) == operand) | operand.isnan()
+        self.ctx.require(bool(same.all()), "operands are numbers of the dtype")
+        return rounding.bits_of(torch, rounding.from_codes(torch, codes, fmt), fmt)
 
     def storage(self, which, index):
         """Operand number `which` at the places `index`, contiguous, on the device."""
         bits = self.bits[which][index.reshape(-1)].reshape(index.shape)  # never a view of the pool, as [scalar] is
-        return bits.view(self.ctx.dtype).to(self.ctx.device)
+        stored = bits.to(self.dtype) if self.format is None else bits.view(self.dtype)
+        return stored.to(self.ctx.device)
 
     def laid_out(self, arrangement, number):
         """All operands in the arrangement; by turns only the first, all, or only the last of them in its layout."""
@@ -245,7 +251,8 @@ class Pool:
         torch = self.ctx.torch
         first = int(torch.nonzero(wrong)[0])
         start = 0
-        for label, got, places in found:
+        for name, got, at in found:
+            label, places = name, at
             if first < start + got.numel():
                 break
             start += got.numel()

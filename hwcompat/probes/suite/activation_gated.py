@@ -6,11 +6,11 @@ Rule: INTERVAL for gates a s(b); e = 2**-23, u = 2**-p. Sigmoid errs by 6 e (exp
 Mathematical Functions) and may be stored in the dtype: (u + 6 e) s, its complement as much in absolute terms.
   GLU       y = a s: one product more: 7 e |y| and |a| times what s loses to flushing.
   d a       g s: |g| s (u + 7 e); d b = g a s (1 - s): |g a| ((u + 6 e) s + 4 e s (1 - s)).
-SwiGLU and GEGLU are composed of operators that round to the dtype, with f = silu (error 7 e |f|, slope 16 e s (1 + |x|))
-or gelu (3 e |x|, slope 5 e): y = f b: |b| (|f| u + E_f); d b = g f: |g| (|f| u + E_f); d a = (g b) f': |g b| (2 u |f'| +
-E_f'), g b being stored rounded. Where an intermediate underflows in the dtype, the smallest number is lost, times what
-multiplies it. PReLU is EXACT: operands are integers, weights powers of two; the sums of weight gradients stay within
-2**p (asserted).
+SwiGLU and GEGLU are composed of operators that round to the dtype, with f = silu (error 7 e |f|, slope 16 e s
+(1 + |x|)) or gelu (3 e |x|, slope 5 e): y = f b: |b| (|f| u + E_f); d b = g f: |g| (|f| u + E_f); d a = (g b) f':
+|g b| (2 u |f'| + E_f'), g b being stored rounded. Where an intermediate underflows in the dtype, the smallest number is
+lost, times what multiplies it. PReLU is EXACT: operands are integers, weights powers of two; the sums of weight
+gradients stay within 2**p (asserted).
 """
 
 from functools import partial

@@ -3,10 +3,12 @@
 Hunts: a NaN that a comparison swallows (max(NaN, 0) is 0 for many instructions), an infinity that turns into NaN where
 the function has a limit, saturation at the largest number; in every place of a vector, so that tails are met as well.
 Rule: EXACT. The limits of the functions; NaN in gives NaN out (IEEE 754-2019, 6.2; PyTorch documents relu, hardtanh and
-clamp as propagating). Left out are infinities where formulas in use differ (x sigmoid(x) is -inf * 0, and gelu may form x * x first).
+clamp as propagating). Left out are infinities where formulas in use differ (x sigmoid(x) is -inf * 0, and gelu may form
+x * x first).
 """
 
 from functools import partial
+from typing import Any
 
 GROUP = "elementwise"
 LEVEL = "standard"
@@ -18,7 +20,7 @@ VERSION = 1
 
 _INF, _NAN = float("inf"), float("nan")
 # name, options, results for NaN, inf, -inf, 0 (None: open, or not exact)
-_TABLE = (
+_TABLE: "tuple[tuple[str, dict[str, float], tuple[Any, ...]], ...]" = (
     ("relu", {}, (_NAN, _INF, 0.0, 0.0)),
     ("relu6", {}, (_NAN, 6.0, 0.0, 0.0)),
     ("hardtanh", {}, (_NAN, 1.0, -1.0, 0.0)),

@@ -23,7 +23,8 @@ Source: https://docs.rs/crate/sleef-sys/latest/source/sleef/doc/html/x86.xhtml (
 import math
 
 from .. import functions, judge
-from ..functions import TINY, E, Function, Want, lost, u
+from ..functions import TINY, E, Function, lost, u
+from ..pointwise import Want
 
 GROUP = "elementwise"
 LEVEL = "standard"

@@ -9,7 +9,8 @@ https://pytorch.org/docs/stable/generated/torch.round.html (half to even).
 """
 
 from .. import functions
-from ..functions import Function, Want
+from ..functions import Function
+from ..pointwise import Want
 
 GROUP = "elementwise"
 LEVEL = "standard"
