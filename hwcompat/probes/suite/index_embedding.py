@@ -5,7 +5,7 @@ for the padding row, rows beyond 2**15 or the last row wrong, int32 indices read
 neighbours, empty bags that are not zero.
 Rule: EXACT. Forward moves bits (every kind of number) or adds integers; gradients are sums of integers, the number of
 repetitions such that they stay within 2**p in any order, also when added atomically in the dtype; bags and frequencies
-that divide have 1, 2 or 4 members. INTERVAL for rows that max_norm shortens: they are multiples of (3, 4, 0), whose norm
+that divide have 1, 2 or 4 members. INTERVAL for rows that max_norm shortens: multiples of (3, 4, 0), whose norm
 is an integer; square, sum, root, the 1e-7 that torch adds to the denominator, quotient and product round six times at
 most in float32 or the dtype: gamma(6, u) + 2**-23 of the element, u = 2**-p, at least 2**-23.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html, and ..._bag.html.
