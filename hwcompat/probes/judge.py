@@ -196,7 +196,7 @@ def _comparable(torch, codes, fmt):
 def _canonical_nan(torch, codes, fmt):
     magnitude = codes & ((1 << (fmt.bits - 1)) - 1)
     quiet = rounding.infinity(fmt) | (1 << (fmt.precision - 2))
-    return torch.where(magnitude > rounding.infinity(fmt), torch.full_like(codes, quiet), codes)
+    return torch.where(magnitude >= rounding.first_nan(fmt), torch.full_like(codes, quiet), codes)
 
 
 def _positive_zero(torch, codes, fmt):

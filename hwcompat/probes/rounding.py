@@ -8,27 +8,40 @@ format.
 from collections import namedtuple
 from typing import Any
 
-Format = namedtuple("Format", "name bits precision emin emax")
-"""A binary format: total `bits`, significand `precision` including the hidden bit, exponent range of normal numbers."""
+Format = namedtuple("Format", "name bits precision emin emax finite", defaults=(False,))
+"""A binary format: total `bits`, significand `precision` including the hidden bit, exponent range of normal numbers;
+`finite`: it has no infinity, and of the codes above its largest number only the last is NaN."""
 
 FORMATS = {
     "float16": Format("float16", 16, 11, -14, 15),
     "bfloat16": Format("bfloat16", 16, 8, -126, 127),
     "float32": Format("float32", 32, 24, -126, 127),
+    "float8_e4m3fn": Format("float8_e4m3fn", 8, 4, -6, 8, True),
+    "float8_e5m2": Format("float8_e5m2", 8, 3, -14, 15),
 }
+"""float8: OCP 8-bit Floating Point Specification (OFP8), revision 1.0, section 5."""
 
-_INTEGER = {16: "int16", 32: "int32"}
+_INTEGER = {8: "int8", 16: "int16", 32: "int32"}
 
 
 def infinity(fmt):
-    """The code of +infinity: exponent field all ones, fraction zero."""
+    """The code of +infinity: exponent field all ones, fraction zero; in a finite format that of NaN, which is as far
+    out."""
+    if fmt.finite:
+        return (1 << (fmt.bits - 1)) - 1
     return (fmt.emax - fmt.emin + 2) << (fmt.precision - 1)
+
+
+def first_nan(fmt):
+    """The smallest positive code that is no number and no infinity."""
+    return infinity(fmt) + (0 if fmt.finite else 1)
 
 
 def encode(torch, values, fmt):
     """Codes (int64, 0 .. 2**bits-1) of float64 `values` rounded to nearest, ties to even, with gradual underflow.
 
-    Overflow goes to infinity from max + half an ulp on; every NaN becomes the canonical quiet NaN.
+    Overflow goes to infinity from max + half an ulp on (to NaN in a finite format); every NaN becomes the canonical
+    quiet NaN.
     """
     raw = values.contiguous().view(torch.int64)
     sign = (raw >> 63) & 1
@@ -67,8 +80,8 @@ def encode_integers(torch, values, fmt):
 
 
 def values_of(torch, codes, fmt):
-    """As `decode`; the 16-bit formats by looking every code up."""
-    return _table(torch, fmt, "values")[codes] if fmt.bits == 16 else decode(torch, codes, fmt)
+    """As `decode`; the 8- and 16-bit formats by looking every code up."""
+    return _table(torch, fmt, "values")[codes] if fmt.bits <= 16 else decode(torch, codes, fmt)
 
 
 TABLED = 4096
@@ -97,7 +110,7 @@ def decode(torch, codes, fmt):
     subnormal = fraction.to(torch.float64) * 2.0 ** (fmt.emin - fmt.precision + 1)
     value = torch.where(field == 0, subnormal, value)
     value = torch.where(magnitude == infinity(fmt), torch.full_like(value, float("inf")), value)
-    value = torch.where(magnitude > infinity(fmt), torch.full_like(value, float("nan")), value)
+    value = torch.where(magnitude >= first_nan(fmt), torch.full_like(value, float("nan")), value)
     return torch.where(sign == 1, -value, value)
 
 
