@@ -93,18 +93,18 @@ def expected(torch, lay, operands):
 def correlate(torch, base, x, w):
     n, g, out = x.shape[0], base.groups, out_size(base)
     y = torch.zeros((n, g, w.shape[0] // g, _count(out)), dtype=torch.float64)
-    for at, view in _taps(_padded(torch, x, base), base):
+    for at, view in _taps(padded(torch, x, base), base):
         y += torch.matmul(_tap(w, at).reshape(g, -1, w.shape[1]), view.reshape(n, g, w.shape[1], -1))
     return y.reshape((n, w.shape[0]) + out)
 
 
 def adjoint_of_input(torch, base, dy, w):
     n, g = dy.shape[0], base.groups
-    wide = torch.zeros((n, base.cin) + _padded_size(base), dtype=torch.float64)
+    wide = torch.zeros((n, base.cin) + padded_size(base), dtype=torch.float64)
     grad = dy.reshape(n, g, dy.shape[1] // g, -1)
     for at, view in _taps(wide, base):
         view += torch.matmul(_tap(w, at).reshape(g, -1, w.shape[1]).transpose(1, 2), grad).reshape(view.shape)
-    return wide[_inside(base)]
+    return wide[inside(base)]
 
 
 def adjoint_of_weight(torch, base, x, dy):
@@ -112,7 +112,7 @@ def adjoint_of_weight(torch, base, x, dy):
     depth = x.shape[1] // g
     grad = dy.reshape(n, g, dy.shape[1] // g, -1)
     dw = torch.zeros((dy.shape[1], depth) + base.kernel, dtype=torch.float64)
-    for at, view in _taps(_padded(torch, x, base), base):
+    for at, view in _taps(padded(torch, x, base), base):
         tap = torch.matmul(grad, view.reshape(n, g, depth, -1).transpose(2, 3))
         dw[(slice(None), slice(None)) + at] = tap.sum(0).reshape(-1, depth)
     return dw
@@ -131,17 +131,17 @@ def _taps(wide, base):
         yield at, wide[(slice(None), slice(None)) + window]
 
 
-def _padded_size(base):
+def padded_size(base):
     return tuple(n + 2 * p for n, p in zip(base.size, base.padding))
 
 
-def _inside(base):
+def inside(base):
     return (slice(None), slice(None)) + tuple(slice(p, p + n) for n, p in zip(base.size, base.padding))
 
 
-def _padded(torch, x, base):
-    wide = torch.zeros(tuple(x.shape[:2]) + _padded_size(base), dtype=torch.float64)
-    wide[_inside(base)] = x
+def padded(torch, x, base):
+    wide = torch.zeros(tuple(x.shape[:2]) + padded_size(base), dtype=torch.float64)
+    wide[inside(base)] = x
     return wide
 
 
