@@ -162,8 +162,9 @@ def _correctness(name: str, results: Sequence[Result], probes: Mapping[str, Prob
     if not judged:
         return Verdict("unknown", UNMEASURED)
     deciding = _deciding(name, judged, probes)
-    if deciding and all(r.status == "unsupported" for r in deciding):
-        return Verdict("unsupported", (_said(deciding[0], "is not supported here"),))
+    core = [r for r in deciding if probes[r.probe].core] or deciding  # casts to fp8 alone are no support for fp8
+    if core and all(r.status == "unsupported" for r in core):
+        return Verdict("unsupported", (_said(core[0], "is not supported here"),))
     effects = [CORE_EFFECT[r.status] for r in deciding if r.status in CORE_EFFECT]
     unstable = [_said(r, CORE_EFFECT["flaky"][1]) for r in judged if r.status == "flaky" and r not in deciding]
     if effects or unstable:

@@ -28,6 +28,8 @@ PROBES = {
     "speed.gemm": FakeProbe("", core=False),
     "matmul.tf32": FakeProbe("tf32", core=False),
     "memory.pattern": FakeProbe("memory", core=False),
+    "fp8.matmul": FakeProbe(),
+    "fp8.cast": FakeProbe(core=False),
 }
 
 
@@ -75,6 +77,22 @@ def test_one_unsupported_core_operation_among_passing_ones_is_unknown_and_named(
     found, _ = verdicts(passing(), passing(probe="matmul.integer", status="unsupported"))
     assert found["fp16"].value == "unknown"
     assert "matmul.integer" in found["fp16"].because[0]
+
+
+@pytest.mark.parametrize(
+    ("product", "cast", "expected"),
+    [
+        ("pass", "pass", "ok"),
+        ("unsupported", "pass", "unsupported"),
+        ("unsupported", "fail", "unsupported"),
+        ("pass", "fail", "faulty"),
+        ("fail", "pass", "faulty"),
+    ],
+)
+def test_fp8_needs_its_products_and_right_casts(product, cast, expected):
+    """A card that converts to fp8 but cannot multiply it does not have fp8."""
+    results = (passing("float8_e5m2", "fp8.matmul", product), passing("float8_e5m2", "fp8.cast", cast))
+    assert verdicts(*results)[0]["fp8"].value == expected
 
 
 def test_the_sentence_names_operation_shape_and_number():
