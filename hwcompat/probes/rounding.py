@@ -19,7 +19,7 @@ FORMATS = {
     "float8_e4m3fn": Format("float8_e4m3fn", 8, 4, -6, 8, True),
     "float8_e5m2": Format("float8_e5m2", 8, 3, -14, 15),
 }
-"""float8: OCP 8-bit Floating Point Specification (OFP8), revision 1.0, section 5."""
+"""float8: Open Compute Project, 8-bit Floating Point Specification (OFP8)."""
 
 _INTEGER = {8: "int8", 16: "int16", 32: "int32"}
 
