@@ -21,7 +21,7 @@ CORE = True
 FEEDS = "tf32"
 DEVICES = ("cuda",)
 SECONDS = 0.3
-VERSION = 1
+VERSION = 2
 
 _TF32 = rounding.Format("tf32", 19, 11, -126, 127)
 
@@ -31,6 +31,10 @@ def cases(ctx):
     for rows, depth, columns in ((256, 1024, 256), (129, 127, 255)):
         yield "tf32 mm %dx%dx%d |a|<=127" % (rows, depth, columns), partial(integers, ctx, rows, depth, columns, 127)
     yield "tf32 mm normal 128x1024x256", partial(random, ctx, 128, 1024, 256)
+    for transposed in ("a", "b", "both"):
+        yield "tf32 mm 65x257x63, %s transposed" % transposed, partial(turned, ctx, 65, 257, 63, 127, transposed)
+    yield "tf32 bmm 3x33x100x65", partial(batched, ctx, 3, 33, 100, 65, 127)
+    yield "tf32 linear and its gradients", partial(linear, ctx, 64, 96, 80, 63)
     if ctx.large:
         yield "tf32 mm 4096x512x4096 |a|<=127", partial(large, ctx, 4096, 512, 127)
 
@@ -54,6 +58,53 @@ def integers(ctx, rows, depth, columns, largest):
     return when_active(
         ctx, lambda: ctx.exact(product(ctx, ctx.tensor(a), ctx.tensor(b)), ctx.torch.mm(a.double(), b.double()))
     )
+
+
+def turned(ctx, rows, depth, columns, largest, transposed):
+    """Operands that lie transposed in memory, as the gradients of a linear layer see them."""
+    ctx.require(depth * largest**2 < 2**24, "K * a**2 < 2**24")
+    a = ctx.integers((rows, depth), -largest, largest, "a", transposed)
+    b = ctx.integers((depth, columns), -largest, largest, "b", transposed)
+    left = ctx.tensor(a.t().contiguous()).t() if transposed in ("a", "both") else ctx.tensor(a)
+    right = ctx.tensor(b.t().contiguous()).t() if transposed in ("b", "both") else ctx.tensor(b)
+    return when_active(ctx, lambda: ctx.exact(product(ctx, left, right), ctx.torch.mm(a.double(), b.double())))
+
+
+def batched(ctx, batch, rows, depth, columns, largest):
+    ctx.require(depth * largest**2 < 2**24, "K * a**2 < 2**24")
+    a = ctx.integers((batch, rows, depth), -largest, largest, "a", batch)
+    b = ctx.integers((batch, depth, columns), -largest, largest, "b", batch)
+
+    def judged():
+        with allowed(ctx):
+            got = ctx.torch.bmm(ctx.tensor(a), ctx.tensor(b))
+        return ctx.exact(got, ctx.torch.bmm(a.double(), b.double()))
+
+    return when_active(ctx, judged)
+
+
+def linear(ctx, rows, depth, columns, largest):
+    """y = x w' + b, dx = dy w, dw = dy' x, db = sum dy: integers of at most 6 bits, exact in all four."""
+    ctx.require((max(rows, depth, columns) + 1) * largest**2 < 2**24, "(K + 1) * a**2 < 2**24")
+    x, w, b, dy = (
+        ctx.integers(shape, -largest, largest, name, "linear")
+        for name, shape in (("x", (rows, depth)), ("w", (columns, depth)), ("b", (columns,)), ("dy", (rows, columns)))
+    )
+    wide_x, wide_w, wide_dy = x.double(), w.double(), dy.double()
+
+    def judged():
+        leaves = [ctx.tensor(v, grad=True) for v in (x, w, b)]
+        with allowed(ctx):
+            y = ctx.torch.nn.functional.linear(*leaves)
+            y.backward(ctx.tensor(dy))
+        return ctx.all_of(
+            ctx.exact(y, ctx.torch.mm(wide_x, wide_w.t()) + b.double(), note="(output)"),
+            ctx.exact(leaves[0].grad, ctx.torch.mm(wide_dy, wide_w), note="(input gradient)"),
+            ctx.exact(leaves[1].grad, ctx.torch.mm(wide_dy.t(), wide_x), note="(weight gradient)"),
+            ctx.exact(leaves[2].grad, wide_dy.sum(0), note="(bias gradient)"),
+        )
+
+    return when_active(ctx, judged)
 
 
 def random(ctx, rows, depth, columns):
