@@ -53,12 +53,12 @@ _LARGE = tuple(
     Case(1, heads, kv_heads, length, length, depth, mask, "rows", offset)
     for length, depth, heads, kv_heads, mask, offset in (
         (704, 64, 2, 2, "every", -120),
-        (704, 64, 8, 2, "bool", 0),
-        (1088, 128, 2, 2, "every", -120),
-        (1088, 32, 2, 2, "causal", 0),
+        (704, 64, 4, 2, "bool", 0),
+        (1088, 128, 1, 1, "every", -120),
+        (1088, 32, 1, 1, "causal", 0),
         (512, 256, 2, 2, "none", 0),
-        (1024, 128, 16, 4, "causal", 0),
-        (2048, 64, 1, 1, "additive", 120),
+        (512, 128, 8, 4, "causal", 0),
+        (1536, 64, 1, 1, "additive", 120),
     )
 )
 
