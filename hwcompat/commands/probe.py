@@ -11,6 +11,7 @@ import click
 
 from hwcompat.console import ProgressLine, give, json_option, output_option, python_option, say
 from hwcompat.errors import DataError, MachineError
+from hwcompat.probes import catalogue
 
 if TYPE_CHECKING:
     from hwcompat.model import Report
@@ -100,8 +101,20 @@ def _listing(level: str, only: Sequence[str], as_json: bool) -> str:
 
     probes = measure.select_probes(level if only else "full", only)
     if as_json:
-        return json.dumps([{k: v for k, v in p._asdict().items() if k != "path"} for p in probes], indent=2)
+        return json.dumps([_probe_json(probe) for probe in probes], indent=2)
+    if len(probes) == 1 and probes[0].id in only:
+        return _full_text(probes[0])
     width = max(len(p.id) for p in probes)
-    return "\n".join(
-        f"{p.id:{width}}  {p.level:8}  {p.rule:8}  {p.doc.splitlines()[0] if p.doc else ''}" for p in probes
-    )
+    return "\n".join(f"{p.id:{width}}  {p.level:8}  {p.rule:8}  {catalogue.described(p).summary}" for p in probes)
+
+
+def _probe_json(probe: catalogue.Probe) -> dict[str, Any]:
+    facts = {name: value for name, value in probe._asdict().items() if name not in ("path", "doc")}
+    return {**facts, **catalogue.described(probe)._asdict()}
+
+
+def _full_text(probe: catalogue.Probe) -> str:
+    """One probe with its attributes and its whole docstring: the fault it hunts, the bound and its derivation."""
+    role = "core: its failure makes the precision faulty" if probe.core else "its failure is a caution"
+    facts = f"level {probe.level}, {', '.join(probe.dtypes)}, on {', '.join(probe.devices)}; {role}"
+    return f"{probe.id}  {facts}\n\n{probe.doc}"

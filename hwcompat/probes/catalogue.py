@@ -15,11 +15,13 @@ A probe is one file in `suite/` (its id is the file name with the first undersco
   ENVIRONMENT  environment variables that must stand before torch is imported, for example of cuBLAS
   VERSION  raised whenever the inputs or the judgement change, since digests are compared per version
 
-and it defines `cases(ctx)`, which yields (label, function); calling the function gives a judge.Judgement.
+Its docstring has a summary sentence, then parts that begin a line with "Hunts:", "Rule:" and perhaps "Source:".
+And it defines `cases(ctx)`, which yields (label, function); calling the function gives a judge.Judgement.
 """
 
 import ast
 import os
+import re
 from collections import namedtuple
 from typing import Any
 
@@ -28,6 +30,8 @@ Probe = namedtuple(
     "id path doc group level rule dtypes core feeds devices seconds version workaround environment",
     defaults=("", ()),
 )
+
+Description = namedtuple("Description", "summary hunts rule source links")
 
 LEVELS = ("quick", "standard", "full")
 _DEFAULTS = {
@@ -64,6 +68,21 @@ def select(probes, level="standard", only=()):
     if only:
         return tuple(p for p in probes if any(p.id == word or p.id.startswith(word + ".") for word in only))
     return tuple(p for p in probes if LEVELS.index(p.level) <= LEVELS.index(level))
+
+
+def described(probe):
+    """The parts of the probe's docstring, each as one line of text; `links` are the addresses in it, each once."""
+    parts = re.split(r"^(Hunts|Rule|Source): ", probe.doc, flags=re.M)
+    texts = dict(zip(parts[1::2], parts[2::2]), Summary=parts[0])
+    words = {name: " ".join(text.split()) for name, text in texts.items()}
+    links = [link.rstrip(".,;:)") for link in re.findall(r"https?://[^\s,;]+", probe.doc)]
+    return Description(
+        words["Summary"],
+        words.get("Hunts", ""),
+        words.get("Rule", ""),
+        words.get("Source", ""),
+        tuple(dict.fromkeys(links)),
+    )
 
 
 def simulated_bf16(name):

@@ -1,0 +1,92 @@
+"""Writes docs/probes.md: for each probe the fault it hunts, the rule with its derivation, and the sources.
+
+    python scripts/probe_docs.py [--check]
+
+The text is that of the probes' own docstrings. --check changes nothing and exits 1 if the page is not up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from hwcompat.probes import catalogue
+from hwcompat.verdicts import CORE_EFFECT
+
+PAGE = Path(__file__).parents[1] / "docs" / "probes.md"
+
+INTRODUCTION = """\
+# The probes
+
+Generated from the probes' own docstrings by `scripts/probe_docs.py`; `hwcompat probe --list` prints the summaries, and
+`hwcompat probe --list --only conv.forward` one of them whole. There are {count} probes in {families} families.
+
+**Rules.** EXACT: the inputs are chosen so that every legal order of evaluation gives one bit pattern, and any other bit
+is a fault. INTERVAL: the output, as rounded to its format, must lie within a bound that is derived where it stands.
+FEATURE: legal variation, recorded and never a failure. SPEED: a ratio measured on the same card. There are no free
+tolerances.
+
+**Levels.** quick (seconds, one process), standard (the default), full (minutes). A level runs the probes of the levels
+before it as well.
+
+## From results to verdicts
+A *core* probe decides about its precision; a failure of any other is a caution about that one operation.
+
+| result of a core probe on default kernels | verdict of its precision at best | said |
+|---|---|---|
+{effects}
+| pass, feature | ok | unless the speed says `slow`, or the card has no hardware for it: `emulated` |
+| skipped | unknown, if nothing else was measured | |
+
+A precision is `slow` only by a ratio against fp32 measured on the same card in the same run, with the whole interval
+below 1; on a busy, noisy or throttled card it is unknown. bf16 without hardware (CUDA below 8.0, or a card that the
+tables say has none) is `emulated`, never `ok`. AMP is never better than the kernels it runs.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    text = page()
+    if options.check:
+        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
+    PAGE.write_text(text, encoding="utf-8", newline="\n")
+    return 0
+
+
+def page() -> str:
+    """The whole page."""
+    probes = catalogue.listing()
+    families = {family: list(found) for family, found in groupby(probes, lambda probe: str(probe.id).split(".")[0])}
+    effects = "\n".join(f"| {status} | {verdict} | {text} |" for status, (verdict, text) in CORE_EFFECT.items())
+    parts = [INTRODUCTION.format(count=len(probes), families=len(families), effects=effects)]
+    for family, found in families.items():
+        parts.append(f"\n## {family}\n")
+        parts += [entry(probe) for probe in found]
+    return "".join(parts)
+
+
+def entry(probe: catalogue.Probe) -> str:
+    """One probe's part of the page."""
+    told = catalogue.described(probe)
+    role = "core" if probe.core else "caution"
+    facts = f"{probe.rule}, {probe.level}, {role}; {', '.join(probe.dtypes)}; {', '.join(probe.devices)}"
+    lines = [f"### {probe.id}", f"*{facts}; version {probe.version}.* {_plain(told.summary)}", ""]
+    lines += [f"**Hunts.** {_plain(told.hunts)}", ""] if told.hunts else []
+    lines += [f"**Rule.** {_plain(told.rule)}", ""] if told.rule else []
+    lines += [f"**Source.** {_plain(told.source)}", ""] if told.source else []
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it stands: formulas are full of asterisks, underscores and angle brackets."""
+    for mark in ("\\", "*", "_", "<", ">", "|"):
+        text = text.replace(mark, "\\" + mark)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
