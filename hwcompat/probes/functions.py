@@ -44,20 +44,27 @@ def both(ctx, functions, every=1, big=False):
 def forward(ctx, function, x, big=False):
     """Every number of `x` inside the function's domain.
 
-    `big`: twice as many in one call as well; on accelerators always, and more.
+    `big`: twice as many in one call as well; on accelerators always, and 4 million.
     """
     x = within(x, function.low, function.high)
     pool = pointwise.Pool(ctx, [x], function.name)
     legal = pointwise.interval(ctx, function.value(ctx, x), loose=True)
     arrangements = [a for kind in (pool.everything, pool.vectors, pool.layouts) for a in kind()]
     if big or ctx.large:
-        arrangements += list(pool.large())
+        arrangements += list(pool.large(size_of(ctx, big, 2 * pool.count + 3)))
     found = pool.forward(function.call, arrangements)
     if function.in_place is not None:
         found += pool.in_place(function.in_place)
     if function.out:
         found += pool.into(function.call)
     return pool.judged(found, legal)
+
+
+def size_of(ctx, big, here):
+    """`here` on a CPU; on accelerators what fills a multiprocessor or two, or (`big`) all of them."""
+    if not ctx.large:
+        return here
+    return (1 << 22) + 3 if big else (1 << 18) + 3
 
 
 def backward(ctx, function, x):

@@ -33,8 +33,7 @@ def forward(ctx, operation):
     operands = operation.draw(ctx, COUNT)
     pool = pointwise.Pool(ctx, operands, operation.name)
     arrangements = [a for kind in (pool.everything, pool.vectors, pool.layouts) for a in kind()]
-    if ctx.large:
-        arrangements += list(pool.large())
+    arrangements += list(pool.large((1 << 18 if ctx.large else 1 << 15) + 5))
     found = pool.forward(operation.call, arrangements)
     if operation.flags:
         if operation.out:

@@ -140,9 +140,8 @@ class Pool:
         yield Arrangement("transposed 65x63 again", self.places((65, 63), "again"), _transposed)
         yield Arrangement("expanded 7x65", self.places((1, 65), "expanded"), _expanded)
 
-    def large(self):
-        """Sizes where kernels divide the work: twice the pool and three more; 4 million on accelerators."""
-        count = (1 << 22) + 3 if self.ctx.large else 2 * self.count + 3
+    def large(self, count):
+        """A size where kernels divide the work, the elements of the pool over and over."""
         yield Arrangement("%d elements" % count, self.ctx.torch.arange(count) % self.count, _same)
 
     # --- runs ---------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ class Bounds:
 
 
 def overlap(ops, kind, first, second):
-    """The measure `kind` of boxes given as corners; 2**-10 keeps the weight of the aspect term of equal boxes finite."""
+    """The measure `kind` of boxes given as corners; 2**-10 keeps the aspect term's weight finite for equal boxes."""
     a1, b1, a2, b2 = ops.columns(first)
     c1, d1, c2, d2 = ops.columns(second)
     w, h, v, z = a2 - a1, b2 - b1, c2 - c1, d2 - d1

@@ -195,8 +195,8 @@ def seeds(ctx):
 
 
 def initialisers(ctx):
-    """Kaiming, Xavier and truncated normal weights of a layer of 256 inputs and 128 outputs, of all places."""
-    torch, init = ctx.torch, ctx.torch.nn.init
+    """Kaiming, Xavier and truncated normal weights of a layer of 256 inputs and 128 outputs."""
+    init = ctx.torch.nn.init
     seed(ctx, "init")
     found = []
     u = 2.0**-ctx.precision
