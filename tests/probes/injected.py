@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hwcompat.probes import catalogue, execute
+from hwcompat.probes import catalogue, context, execute, torch_state
 from hwcompat.probes.simulate import _dispatch
 
 PROBES = {probe.id: probe for probe in catalogue.listing()}
@@ -31,3 +31,16 @@ def fault(name: str, change: Alter, dtypes: tuple[torch.dtype, ...] = LOW) -> An
         return change(args, out) if hit else out
 
     return _dispatch.after_each(torch, alter)
+
+
+def first_failure(probe: str, dtype: str, fault: Any = None, seed: int = 0, level: str = "standard") -> tuple[str, Any]:
+    """(label, Judgement) of the first case that fails inside `fault`, ("", None) if none does: quicker than all."""
+    found = PROBES[probe]
+    with torch_state.preserved(torch), fault or contextlib.nullcontext():
+        torch_state.judging(torch)
+        ctx = context.Context(torch, "cpu", dtype, probe, level, seed)
+        for label, case in execute.load(found).cases(ctx):
+            judgement = case()
+            if judgement.status == "fail":
+                return label, judgement
+    return "", None

@@ -37,17 +37,18 @@ def cases(ctx):
 
 
 def rows(ctx, sizes):
-    """Every row of n negative numbers has its extremes at the last, the first and another place in turn."""
+    """Rows of n negative numbers, with the largest at the last, the first and a middle place, the smallest one further,
+    and once the smallest at the last place."""
     judgements = []
     for size in sizes:
         x = -ctx.integers((4, size), 20, 90, "x", size)
         for row, place in enumerate((size - 1, 0, size // 2)):
             x[row, place] = -3
             x[row, (place + 1) % size if size > 1 else 0] = -100 if size > 1 else -3
-        judgements += _all(ctx, ctx.tensor(x)[:3], x[:3], 1, size) + _all(
-            ctx, ctx.tensor(x.t())[:, :3], x.t()[:, :3], 0, size
-        )
+        x[3, 0], x[3, -1] = -2, -110
+        judgements += _all(ctx, ctx.tensor(x), x, 1, size) + _all(ctx, ctx.tensor(x.t()), x.t(), 0, size)
         judgements.append(ctx.exact(ctx.tensor(x[0]).max(), x[0].max(), note="(max of %d)" % size))
+        judgements.append(ctx.exact(ctx.tensor(x[3]).min(), x[3].min(), note="(min of %d)" % size))
     return ctx.all_of(*judgements)
 
 

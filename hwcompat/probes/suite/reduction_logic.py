@@ -44,8 +44,9 @@ def rows(ctx, sizes):
 
 
 def _every(ctx, tensor, truth, dims, note):
-    """any, all, and two ways to count, over `dims`."""
-    torch, count = ctx.torch, truth.sum(dims)
+    """any, all, and two ways to count, over `dims`. The reference counts integers, which the device is not asked to."""
+    torch, numbers = ctx.torch, truth.long()
+    count = numbers.sum(dims)
     judgements = [
         ctx.exact_integers(torch.count_nonzero(tensor, dims).cpu(), count, note="(count %s)" % note),
         ctx.exact_integers((tensor != 0).sum(dims).cpu(), count, note="(sum of truths %s)" % note),
@@ -53,12 +54,12 @@ def _every(ctx, tensor, truth, dims, note):
     if len(dims) == 1:
         dim = dims[0]
         judgements += [
-            ctx.exact_integers(tensor.any(dim).cpu(), truth.any(dim), note="(any %s)" % note),
-            ctx.exact_integers(tensor.all(dim).cpu(), truth.all(dim), note="(all %s)" % note),
+            ctx.exact_integers(tensor.any(dim).cpu(), numbers.amax(dim), note="(any %s)" % note),
+            ctx.exact_integers(tensor.all(dim).cpu(), numbers.amin(dim), note="(all %s)" % note),
             ctx.exact_integers(
-                (tensor != 0).any(dim, keepdim=True).cpu(), truth.any(dim, True), note="(any %s)" % note
+                (tensor != 0).any(dim, keepdim=True).cpu(), numbers.amax(dim, True), note="(any %s)" % note
             ),
-            ctx.exact_integers((tensor != 0).all(dim).cpu(), truth.all(dim), note="(all %s)" % note),
+            ctx.exact_integers((tensor != 0).all(dim).cpu(), numbers.amin(dim), note="(all %s)" % note),
         ]
     return judgements
 
@@ -69,8 +70,8 @@ def dimensions(ctx, layout):
     tensor, judgements = norm.laid(ctx, ctx.tensor(x), layout), []
     for dims in ((0,), (1,), (2,), (3,), (0, 2, 3), (1, 3), (0, 1, 2, 3)):
         judgements += _every(ctx, tensor, x != 0, dims, "over %s" % (dims,))
-    judgements.append(ctx.exact_integers(tensor.any().cpu(), (x != 0).any(), note="(any at all)"))
-    judgements.append(ctx.exact_integers(tensor.all().cpu(), (x != 0).all(), note="(all of all)"))
+    judgements.append(ctx.exact_integers(tensor.any().cpu(), ctx.torch.tensor(1), note="(any at all)"))
+    judgements.append(ctx.exact_integers(tensor.all().cpu(), ctx.torch.tensor(0), note="(all of all)"))
     return ctx.all_of(*judgements)
 
 
@@ -102,7 +103,7 @@ def special(ctx):
     return ctx.all_of(
         *_every(ctx, tensor, truth, (1,), "with NaN"),
         ctx.exact_integers(torch.isfinite(tensor).cpu(), bad, note="(isfinite)"),
-        ctx.exact_integers(torch.isfinite(tensor).all(1).cpu(), bad.all(1), note="(all finite)"),
-        ctx.exact_integers(torch.isnan(tensor).any(1).cpu(), torch.isnan(x).any(1), note="(any NaN)"),
-        ctx.exact_integers(torch.isinf(tensor).any(0).cpu(), torch.isinf(x).any(0), note="(any infinity)"),
+        ctx.exact_integers(torch.isfinite(tensor).all(1).cpu(), bad.long().amin(1), note="(all finite)"),
+        ctx.exact_integers(torch.isnan(tensor).any(1).cpu(), torch.tensor([1, 0, 1, 0, 1]), note="(any NaN)"),
+        ctx.exact_integers(torch.isinf(tensor).any(0).cpu(), torch.tensor([1, 1, 0]), note="(any infinity)"),
     )
