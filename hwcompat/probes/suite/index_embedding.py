@@ -45,7 +45,8 @@ def cases(ctx):
         for layout in ("contiguous", "transposed"):
             yield "bags with offsets, %s %s" % (mode, layout), partial(bags, ctx, mode, layout)
         yield "bags of two dimensions, %s" % mode, partial(square_bags, ctx, mode)
-    yield "weighted bags", partial(weighted, ctx)
+    for layout in ("contiguous", "transposed"):
+        yield "weighted bags %s" % layout, partial(weighted, ctx, layout)
 
 
 def words(ctx, rows, count, *key):
@@ -94,13 +95,16 @@ def frequencies(ctx):
 
 
 def sparse(ctx):
-    torch = ctx.torch
-    index, table = words(ctx, 60, 40, "sparse"), movement.integers(ctx, (60, 5), 100, "table")
-    gradient = movement.integers(ctx, (40, 5), 3, "gradient")
-    leaf = ctx.tensor(table, grad=True)
-    torch.nn.functional.embedding(index.to(ctx.device), leaf, sparse=True).backward(ctx.tensor(gradient))
-    want = torch.zeros(60, 5, dtype=torch.float64).index_add(0, index, gradient)
-    return ctx.exact(leaf.grad.to_dense(), want)
+    torch, judged = ctx.torch, []
+    for rows, count, width in ((60, 40, 5), (129, 300, 8), (60, 40, 5)):
+        index = words(ctx, rows, count, "sparse", len(judged))
+        table = movement.integers(ctx, (rows, width), 100, "table", len(judged))
+        gradient = movement.integers(ctx, (count, width), 1, "gradient", len(judged))
+        leaf = ctx.tensor(table, grad=True)
+        torch.nn.functional.embedding(index.to(ctx.device), leaf, sparse=True).backward(ctx.tensor(gradient))
+        want = torch.zeros(rows, width, dtype=torch.float64).index_add(0, index, gradient)
+        judged.append(ctx.exact(leaf.grad.to_dense(), want))
+    return ctx.all_of(*judged)
 
 
 def shortened(ctx):
@@ -140,13 +144,13 @@ def bags(ctx, mode, layout):
 
 def square_bags(ctx, mode):
     torch = ctx.torch
-    index = words(ctx, 40, 28, mode)
-    table = _distinct_table(ctx, 40, 16)
+    index = words(ctx, 40, 260, mode)
+    table = _distinct_table(ctx, 40, 17)
 
     def function(t):
-        return torch.nn.functional.embedding_bag(index.reshape(7, 4).to(t.device), t, mode=mode)
+        return torch.nn.functional.embedding_bag(index.reshape(65, 4).to(t.device), t, mode=mode)
 
-    return _judged_bags(ctx, function, table, index, (4,) * 7, mode, "contiguous")
+    return _judged_bags(ctx, function, table, index, (4,) * 65, mode, "contiguous")
 
 
 def _distinct_table(ctx, rows, width):
@@ -186,11 +190,11 @@ def _gradient_of_maxima(ctx, table, index, sizes, gradient):
     return made
 
 
-def weighted(ctx):
+def weighted(ctx, layout):
     """Sums with a weight a word; the gradient of a weight is the product of its row and its bag's gradient."""
     torch = ctx.torch
-    index, offsets = words(ctx, 30, 16, "weighted"), torch.tensor([0, 3, 4, 10, 10])
-    bag = torch.tensor([0] * 3 + [1] + [2] * 6 + [4] * 6)
+    index, offsets = words(ctx, 30, 17, "weighted"), torch.tensor([0, 3, 4, 10, 10])
+    bag = torch.tensor([0] * 3 + [1] + [2] * 6 + [4] * 7)
 
     def function(t, w):
         if t.dtype == torch.float64:
@@ -198,5 +202,5 @@ def weighted(ctx):
         place = (index.to(t.device), t, offsets.to(t.device))
         return torch.nn.functional.embedding_bag(*place, mode="sum", per_sample_weights=w)
 
-    table, weight = movement.integers(ctx, (30, 6), 5, "table"), movement.integers(ctx, (16,), 2, "weights")
-    return movement.check(ctx, function, [table, weight], reach=1)
+    table, weight = movement.integers(ctx, (30, 6), 5, "table"), movement.integers(ctx, (17,), 2, "weights")
+    return movement.check(ctx, function, [table, weight], layout, reach=1)

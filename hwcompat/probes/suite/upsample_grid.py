@@ -51,7 +51,7 @@ def coordinates(ctx, outputs, sizes, align, *words):
 def sample(ctx, mode, padding, align, layout):
     sizes = (5, 9) if align else (4, 8)
     x = movement.integers(ctx, (2, 3) + sizes, 3, mode, padding, align, layout)
-    grid = coordinates(ctx, (2, 3, 4), sizes, align, mode, padding, align, layout)
+    grid = coordinates(ctx, (2, 3, 5), sizes, align, mode, padding, align, layout)
     ctx.require(bool((ctx.rounded(grid) == grid).all()), "coordinates are exact in the dtype")
     function = ctx.torch.nn.functional.grid_sample
     return _check(ctx, lambda x, g: function(x, g, mode, padding, align), x, grid, layout)

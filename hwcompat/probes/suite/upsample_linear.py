@@ -7,8 +7,8 @@ ignored, channels_last kernels, gradients lost where several outputs share an in
 Rule: EXACT where the ratio of sizes makes the weights multiples of 1/4 or 1/8 a dimension (twice, four times, half;
 aligned corners with (N - 1) / (M - 1) = 1/2 or 1/4): integers small enough that every sum of weighted values is exact
 in p bits, forward and backward, in any order and also when added atomically in the dtype. INTERVAL for other ratios:
-the bound of resampling.py, from the error of a float32 coordinate and one rounding an operation. The reference is a matrix
-a dimension, built from the documented coordinates:
+the bound of resampling.py, from the error of a float32 coordinate and one rounding an operation. The reference is a
+matrix a dimension, built from the documented coordinates:
 https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html.
 """
 
@@ -68,7 +68,9 @@ def cases(ctx):
                 label += ", scale recomputed" if recompute else ""
                 yield label, partial(check, ctx, shape, size, factor, recompute, align, None, layout)
     if ctx.large:
-        yield "8x64x64x64 two times", partial(check, ctx, (8, 64, 64, 64), None, 2, None, False, 4, "channels_last")
+        pattern = movement.integers(ctx, (3, 16, 32, 32), 10, "large")
+        function = partial(ctx.torch.nn.functional.interpolate, scale_factor=2, mode="bilinear", align_corners=False)
+        yield "64x16x32x32 two times", partial(movement.check_rows, ctx, function, pattern, 64, reach=1, unit=16)
 
 
 def check(ctx, shape, size, factor, recompute, align, unit, layout):
