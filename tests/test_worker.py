@@ -154,6 +154,15 @@ if os.name == "posix":  # elsewhere the parent's job object ends the worker
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), "oom"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "oom"),
         (RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'"), "unsupported"),
+        (RuntimeError("derivative for channel_shuffle is not implemented"), "unsupported"),
+        (RuntimeError("mixed dtype (CPU): all inputs must share same datatype."), "unsupported"),
+        (
+            RuntimeError(
+                "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, Float,"
+                " Double; but got CPUBFloat16Type instead"
+            ),
+            "unsupported",
+        ),
         (NotImplementedError("Could not run 'aten::mm' with arguments from the 'MPS' backend"), "unsupported"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling"), "unsupported"),
         (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), "crash"),

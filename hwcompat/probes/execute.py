@@ -20,7 +20,9 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough mem
 _UNSUPPORTED = re.compile(
     r"not implemented for|not supported|unsupported|no kernel found|could not run '|is not available|"
     r"no viable backend for|no available kernel|only supports?|does not support|undefined value|"
-    r"expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED",
+    r"expected scalar type|CPU autocast|_STATUS_NOT_SUPPORTED|"
+    r"derivative for \S+ is not implemented|to have one of the following scalar types|"
+    r"all inputs must share same datatype",
     re.I,
 )
 _DEVICE_FAULT = re.compile(
