@@ -12,7 +12,8 @@ argument's error; the rescaling of running sums multiplies such factors, whose a
 score from the maximum; 4 u for a 16-bit exponential, the storage of the weight (2 u, a truncation) and a sum of stored
 weights; eta, the smallest weight kept, below that nothing. So a weight P errs relatively by
   e = expm1(eS + 2**-22 |z - max|) + 4 u + 8 * 2**-23, and after normalisation
-  E_P = (P e + eta + P E) / (1 - E), E the row's sum of P e + eta.
+  E_P = (P e + eta + P E) / (1 - E), E the row's sum of P e + eta, where E < 1/2. In a row of larger E, which 16-bit
+scores far from zero can bring about, nothing but 0 <= P <= 1 + 8 u is certain, and so E_P = 1 + 8 u where P may be.
 Output: E_P |v| + gamma(1.25 n + 16, 2**-23) (P + E_P) |v|; the 16 cover the final combination of splits.
 Gradients, by the same propagation: dP = g v^T as a product; D = sum(g o) from the stored output or sum(P dP), the
 larger of both errors; dS = P (dP - D) with 2**-22 for its subtraction and product and 2 u + eta for its storage;
@@ -219,8 +220,9 @@ def weight_error(torch, operands, found, lost):
     relative = torch.expm1(score + 2.0**-22 * (masked - largest).abs()) + 4 * lost.unit + 8 * 2.0**-23
     alone = found.weights * relative.masked_fill(~kept, 0.0) + lost.eta * kept
     row = alone.sum(3, keepdim=True)
-    assert float(row.max()) < 0.5, "the bound's first order holds"
-    return (alone + found.weights * row) / (1 - row)
+    certain = row < 0.5
+    first = (alone + found.weights * row) / (1 - row.masked_fill(~certain, 0.0))
+    return torch.where(certain, first, kept * (1 + 8 * lost.unit) + torch.zeros_like(first))
 
 
 def bounds(ctx, operands, found, exact, backend):
