@@ -37,6 +37,7 @@ def cases(ctx):
             for out in _OUTPUTS:
                 label = "%s x %s to %s, %dx%dx%d |a|<=%d" % (left, right, out, rows, depth, columns, largest)
                 yield label, partial(product, ctx, left, right, out, (rows, depth, columns), largest)
+        yield "%s x %s, sums up to 2**13" % (left, right), partial(positive, ctx, left, right, (16, 512, 48), 4)
         for scales in ((4.0, 0.125), (2.0**-10, 1.0), (1.0, 2.0**5)):
             label = "%s x %s scaled by %g and %g" % ((left, right) + scales)
             yield label, partial(product, ctx, left, right, "float32", (32, 64, 48), 8, scales)
@@ -82,6 +83,13 @@ def product(ctx, left, right, out, shape, largest, scales=(1.0, 1.0)):
     a, b = operands(ctx, shape, largest, left, out)
     got = multiplied(ctx, ctx.tensor(a, dtype_name=left), ctx.tensor(b, dtype_name=right), out, scales)
     return typed(ctx, got, out, ctx.torch.mm(a.double(), b.double().t()) * scales[0] * scales[1])
+
+
+def positive(ctx, left, right, shape, largest):
+    """Operands of one sign: sums of 11 to 13 bits, which a float32 output must show in full."""
+    a, b = (v.abs().clamp(min=1) for v in operands(ctx, shape, largest, left, "positive"))
+    got = multiplied(ctx, ctx.tensor(a, dtype_name=left), ctx.tensor(b, dtype_name=right), "float32")
+    return typed(ctx, got, "float32", ctx.torch.mm(a.double(), b.double().t()))
 
 
 def typed(ctx, got, out, expected):

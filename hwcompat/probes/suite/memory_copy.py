@@ -50,7 +50,7 @@ def numbers(ctx, name, count, salt=0):
     torch = ctx.torch
     words = (torch.arange(count, dtype=torch.int64) + 1 + salt) * 0x9E3779B1
     if name == "bool":
-        return ((words >> 13) & 1).bool()
+        return ((words >> 31) & 1).bool()
     bits = {"uint8": 8, "int16": 16, "float16": 16, "bfloat16": 16, "int32": 32, "float32": 32}.get(name, 64)
     if bits == 64:
         words = words * 0x100000001 + words
