@@ -45,7 +45,8 @@ def one(ctx, shape, pairing, right):
     view = leaf.transpose(1, 2)
     out = view * ctx.tensor(cos) + turned(torch, view, pairing) * ctx.tensor(sin)
     out.backward(ctx.tensor(g))
-    side, back = turned(torch, x, pairing), -turned(torch, g * sin, pairing)
+    partner, sign = partners(torch, width, pairing)
+    side, back = x[..., partner] * sign, (g * sin)[..., partner] * (0.0 - sign)
     unit = 0.0 if right else 2 * 2.0**-ctx.precision
     eta = 0.0 if right else 2 * max(2.0 ** (ctx.format.emin - ctx.format.precision), 2.0**-126)
     return ctx.all_of(
@@ -62,3 +63,12 @@ def turned(torch, x, pairing):
         first, second = x.chunk(2, -1)
         return torch.cat((-second, first), -1)
     return torch.stack((-x[..., 1::2], x[..., ::2]), -1).flatten(-2)
+
+
+def partners(torch, width, pairing):
+    """(column that each column of `turned` comes from, its sign), for the reference."""
+    place = torch.arange(width)
+    half = width // 2
+    first = place < half if pairing == "halves" else place % 2 == 0
+    partner = (place + half) % width if pairing == "halves" else place + 1 - 2 * (place % 2)
+    return partner, 1.0 - 2.0 * first.double()
