@@ -105,7 +105,10 @@ def remainders(torch):
 
         value = rounded(lambda a, b, whole=whole: whole(a / b))
         yield Operation("div rounded by %s" % mode, call, draw, value, (), None, True)
-    yield Operation("floor_divide", torch.floor_divide, draw, rounded(lambda a, b: torch.floor(a / b)), (), None, True)
+    truncates = "towards zero" in (torch.floor_divide.__doc__ or "")  # until torch 1.12, and documented there
+    whole = torch.trunc if truncates else torch.floor
+    value = rounded(lambda a, b, whole=whole: whole(a / b))
+    yield Operation("floor_divide", torch.floor_divide, draw, value, (), None, True)
 
 
 def _in_place(name):
