@@ -17,6 +17,7 @@ from . import session
 from .errors import MachineError, UsageError
 from .model import Result
 from .probes import catalogue
+from .probes import simulate as simulation
 from .session import Event, Task
 
 Progress = Callable[[int, int, str], None]
@@ -142,7 +143,7 @@ def run_here(
     A failure is repeated on the spot. Nothing here survives a crash of the process or ends a hang.
     """
     wanted = tuple(dict.fromkeys(tasks))
-    _check_simulation(simulate)
+    _check_simulation(simulate, isolated=False)
     _require_answer(torch, device)
     lost = ""
     for number, (probe, dtype) in enumerate(wanted):
@@ -255,7 +256,33 @@ def settle(first: Result, again: Result) -> Result:
     return replace(first, status="flaky", detail=detail, seconds=first.seconds + again.seconds)
 
 
-def _check_simulation(name: str | None) -> None:
-    models = sorted(path.stem for path in (session.WORKER.parent / "simulate").glob("*.py") if path.stem[0] != "_")
-    if name is not None and name not in models:
-        raise UsageError(f"there is no fault model {name!r}", f"fault models: {', '.join(models)}")
+def _check_simulation(name: str | None, isolated: bool = True) -> None:
+    if name is None:
+        return
+    models = list(faults())
+    if name not in models:
+        raise UsageError(
+            f"there is no fault model {name!r}",
+            f"nearest: {', '.join(_nearest(name, models))}; a whole card: gtx16xx; all of them: --simulate list",
+        )
+    if not isolated and name in simulation.NEEDS_PROCESS:
+        raise UsageError(f"{name} would take this very process with it", "simulate it with isolate")
+
+
+def faults() -> Mapping[str, str]:
+    """{name: "what is wrong, source"} of every fault model that can be simulated."""
+    listing: Mapping[str, str] = simulation.listing()
+    return listing
+
+
+def _nearest(name: str, models: Sequence[str]) -> list[str]:
+    """The models most like `name`, which may be part of a name: a family or a fault alone."""
+    import difflib
+
+    like = {model: max(_likeness(difflib, name, word) for word in (model, *model.split("."))) for model in models}
+    return sorted(models, key=lambda model: -like[model])[:3]
+
+
+def _likeness(difflib: Any, one: str, other: str) -> float:
+    ratio: float = difflib.SequenceMatcher(None, one, other).ratio()
+    return ratio

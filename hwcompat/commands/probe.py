@@ -30,7 +30,9 @@ INTERRUPTED = 130
     type=click.FloatRange(min=0, min_open=True),
     help="With --level full: how long the load test lasts, all dtypes together. Default 1.",
 )
-@click.option("--simulate", metavar="FAULT", help="Show what a sick card looks like; never recorded.")
+@click.option(
+    "--simulate", metavar="FAULT", help="Show what a sick card looks like; never recorded. FAULT list: all of them."
+)
 @click.option(
     "--matrix",
     "matrix_folder",
@@ -54,6 +56,9 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
     if list_only:
         give(_listing(options["level"], options["only"], as_json), output)
         return 0
+    if options["simulate"] == "list":
+        give(_faults(as_json), output)
+        return 0
     from hwcompat import api
     from hwcompat import report as reports
 
@@ -74,6 +79,17 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
     if found.interrupted:
         return INTERRUPTED
     return 1 if check and not found.ok else 0
+
+
+def _faults(as_json: bool) -> str:
+    """Every fault that --simulate knows, with its description and source."""
+    from hwcompat import runner
+
+    known = runner.faults()
+    if as_json:
+        return json.dumps(dict(known), indent=2)
+    width = max(len(name) for name in known)
+    return "\n".join(f"{name:{width}}  {line}" for name, line in known.items())
 
 
 def _existing(folder: Path | None) -> Path | None:

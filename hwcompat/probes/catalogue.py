@@ -86,10 +86,11 @@ def described(probe):
 
 
 def simulated_bf16(name):
-    """Whether the card that the fault model simulate/<name>.py plays has bf16 units; None: as this machine."""
+    """Whether the card that the fault model `name` plays has bf16 units; None: as this machine."""
     if name is None:
         return None
-    return _literals(_tree(os.path.join(_HERE, "simulate", name + ".py")), {"BF16_NATIVE": None})["BF16_NATIVE"]
+    family = name.partition(".")[0]
+    return _literals(_tree(os.path.join(_HERE, "simulate", family + ".py")), {"BF16_NATIVE": None})["BF16_NATIVE"]
 
 
 def _read(path):

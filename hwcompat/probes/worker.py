@@ -12,7 +12,7 @@ import threading
 import time
 from functools import partial
 
-from . import catalogue, context, execute, facts
+from . import catalogue, context, execute, facts, simulate
 
 USAGE, NO_TORCH, NO_DEVICE, DEVICE_LOST, ORPHAN, NO_SIMULATION = 64, 65, 66, 67, 68, 69
 OUT_VARIABLE = "HWCOMPAT_WORKER_OUT"
@@ -199,12 +199,12 @@ def calibrate(torch, device):
 
 @contextlib.contextmanager
 def simulation(torch, name):
-    """Run under the fault model simulate/<name>.py; nothing is simulated for None."""
+    """Run under the fault model `name`, a family's file or family.fault in simulate/; None: nothing is simulated."""
     if name is None:
         yield
         return
     try:
-        mode = importlib.import_module("." + name, __package__ + ".simulate").mode(torch)
+        mode = simulate.make(torch, name)
     except Exception as error:
         raise Refusal(NO_SIMULATION, "%s: %s" % (type(error).__name__, error)) from error
     with mode:

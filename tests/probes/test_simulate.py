@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from hwcompat.probes import catalogue, execute
-from hwcompat.probes.simulate import _dispatch, gtx16xx, slow_fp16
+from hwcompat.probes import catalogue, execute, simulate
+from hwcompat.probes.simulate import _alter, _dispatch, _mutation, gtx16xx, rounding, slow_fp16
 
 NAN_SHAPE = (1, 32, 64, 64, 64, 3)  # batch, channels in, height, width, channels out, kernel
 
@@ -162,3 +167,137 @@ def test_products_pass_on_the_simulated_card():
     """No matrix product is blamed for what convolutions do."""
     with gtx16xx.mode(torch, times=0):
         assert execute.run(torch, catalogue.find("matmul.integer"), "float16")["status"] == "pass"
+
+
+# --- the catalogue of faults ------------------------------------------------------------------------------------------
+
+FAULTS = simulate.listing()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_has_a_line_with_a_source_and_can_be_made(name):
+    line = FAULTS[name]
+    assert re.fullmatch(r".{20,}https://[\w./-]+\.[\w./-]+", line), line
+    assert "\n" not in line
+    mode = simulate.make(torch, name)
+    assert hasattr(mode, "__enter__")
+
+
+def test_every_function_of_a_family_that_makes_a_fault_is_in_its_list():
+    """Public functions with `torch` as their only argument are faults; so none is forgotten."""
+    for family in {name.partition(".")[0] for name in FAULTS if "." in name}:
+        module = importlib.import_module(f"{simulate.__name__}.{family}")
+        made = {
+            name
+            for name, value in vars(module).items()
+            if inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and not name.startswith("_")
+            and list(inspect.signature(value).parameters) == ["torch"]
+        }
+        assert made == set(module.FAULTS), family
+
+
+def test_listing_needs_no_torch():
+    code = "import sys; from hwcompat.probes import simulate; simulate.listing(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_unknown_faults_are_refused():
+    with pytest.raises(KeyError):
+        simulate.make(torch, "convolution.no_such_fault")
+
+
+# --- altering results -------------------------------------------------------------------------------------------------
+
+
+def _doubled(names, dtypes=("float32",)):
+    return _dispatch.on(torch, names, lambda call: _dispatch.mapped(torch, call.out, lambda t: t * 2), dtypes)
+
+
+@pytest.mark.parametrize(
+    ("names", "operation"),
+    [
+        (("add",), lambda t: t + t),
+        (("add",), lambda t: t.clone().add_(t)),
+        (("add",), lambda t: torch.add(t, t, out=torch.empty_like(t))),
+        (("_foreach_add",), lambda t: torch._foreach_add([t], 1.0)[0]),
+        (("native_layer_norm",), lambda t: torch.nn.functional.layer_norm(t, (4,))),
+    ],
+    ids=["functional", "in place", "out=", "list", "several results"],
+)
+def test_results_are_altered_in_every_form(names, operation):
+    healthy = operation(torch.arange(4.0))
+    with _doubled(names) as mode:
+        assert torch.equal(operation(torch.arange(4.0)), healthy * 2)
+    assert mode.hits[0] == 1
+    assert mode.touches == (frozenset(names), ("float32",))
+
+
+def test_operators_that_return_nothing_are_altered_where_they_write():
+    values = [torch.ones(3), torch.ones(2)]
+    kept = values[0]
+    with _doubled(("_foreach_add",)):
+        torch._foreach_add_(values, 1.0)
+    assert torch.equal(kept, torch.full((3,), 4.0))
+    assert torch.equal(values[1], torch.full((2,), 4.0))
+
+
+def test_other_dtypes_and_operators_stay_right():
+    with _doubled(("add",), ("float16",)) as mode:
+        assert torch.equal(torch.ones(2) + 1, torch.full((2,), 2.0))
+        assert torch.equal(torch.ones(2).half() * 3, torch.full((2,), 3.0).half())
+    assert mode.hits == [0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_one_unit_in_the_last_place_is_one(dtype):
+    values = torch.tensor([0.0, 1.0, -3.0], dtype=dtype)
+    assert _alter.one_ulp_off(torch, values, 1).tolist() == [0.0, 1.0 + torch.finfo(dtype).eps, -3.0]
+    assert _alter.one_ulp_off(torch, values, 0).tolist() == [0.0, 1.0 + torch.finfo(dtype).eps, -3.0]
+    assert _alter.one_ulp_off(torch, torch.zeros(3, dtype=dtype), 0) is None
+
+
+def test_elements_are_counted_in_logical_order():
+    damaged = _alter.with_element(torch, torch.zeros(2, 3).t(), 1, 7.0)
+    assert damaged[0, 1] == 7.0
+    assert _alter.with_element(torch, torch.zeros(3, 2), -1, 7.0)[2, 1] == 7.0
+
+
+def test_bit_flips_have_their_rate_and_are_the_same_every_time():
+    values = torch.ones(200_000, dtype=torch.bfloat16)
+    first, again = (_alter.with_bits_flipped(torch, values, _alter.dice(3), 1e-3, 1 << 15) for _ in range(2))
+    assert torch.equal(first, again)
+    assert 130 < int((first == -1).sum()) < 280
+    assert int((first == 1).sum()) + int((first == -1).sum()) == 200_000
+
+
+def test_faults_leave_the_random_numbers_of_torch_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    with simulate.make(torch, "bitflips.sporadic_nan"), simulate.make(torch, "bitflips.sign"):
+        for _ in range(50):
+            torch.mm(torch.ones(8, 8).half(), torch.ones(8, 8).half())
+        assert torch.equal(torch.rand(3), expected)
+
+
+def test_rounding_toward_zero_and_ties_away_are_what_they_say():
+    wide = torch.tensor([1.0, 1.0 + 2**-11, 1.0 + 3 * 2**-11, -1.0 - 3 * 2**-11], dtype=torch.float64)
+    nearest = wide.to(torch.float32).half()
+    cut, away = rounding.cut(torch, wide, nearest), rounding.away(torch, wide, nearest)
+    assert cut.tolist() == [1.0, 1.0, 1.0 + 2**-10, -1.0 - 2**-10]
+    assert away.tolist() == [1.0, 1.0 + 2**-10, 1.0 + 2**-9, -1.0 - 2**-9]
+
+
+@pytest.mark.parametrize("change", _mutation.CHANGES)
+def test_every_made_up_change_changes_something(change):
+    """Twice an addition of rows of three in channels_last: the one call that is open to every change."""
+    image = torch.rand(1, 2, 4, 3).contiguous(memory_format=torch.channels_last)
+    with _mutation.mode(torch, "add", "", "float32", 0, change) as mode:
+        results = [image + 1, image + 2]
+    healthy = [image + 1, image + 2]
+    assert mode.hits[0] >= 1
+    assert not torch.equal(results[1], healthy[1])
+    assert torch.equal(results[0], healthy[0]) == (change in ("later", "stale"))

@@ -24,6 +24,11 @@ Speed: as slow_fp16. bf16, fp32 and the values of matrix products are untouched.
 
 from . import _dispatch, slow_fp16
 
+FAULTS = {
+    "gtx16xx": "a GTX 16xx: some fp16 convolutions NaN or wrong, by shape and batch, fp16 slow, "
+    "https://github.com/pytorch/pytorch/issues/58123",
+}
+
 BF16_NATIVE = False
 """These chips compute bf16 without hardware for it; the machine that plays one may have it."""
 

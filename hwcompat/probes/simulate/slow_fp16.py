@@ -20,6 +20,11 @@ so that an accelerator's queue and its event clock see it.
 
 from . import _dispatch
 
+FAULTS = {
+    "slow_fp16": "fp16 is right and five times slower than fp32 (GTX 16xx without tensor cores), "
+    "https://github.com/pytorch/pytorch/issues/195716",
+}
+
 TIMES = 5
 """Times slower than fp32: 4.3 (NCHW), 4.9 and 8.6 (products of 1024 and 4096), 9.2 and 10.2 are reported above."""
 
@@ -29,36 +34,37 @@ _ROWS_OF = {"mm": 0, "addmm": 1, "bmm": 0, "baddbmm": 1}
 _CONVOLUTIONS = ("convolution", "convolution_backward")
 
 
-def mode(torch, times=TIMES):
-    """The context manager; see the module's docstring."""
+def mode(torch, times=TIMES, dtype=None):
+    """The context manager; see the module's docstring. `dtype`: another slow one than float16."""
 
     def alter(name, func, args, kwargs, out):
-        burden(torch, times, name, func, args, kwargs)
+        burden(torch, times, name, func, args, kwargs, dtype or torch.float16)
         return out
 
     return _dispatch.after_each(torch, alter)
 
 
-def burden(torch, times, name, func, args, kwargs):
-    """Do the fp32 twin of a slow fp16 operator `times` times and forget the results."""
-    if not slow(torch, name, args):
+def burden(torch, times, name, func, args, kwargs, dtype=None):
+    """Do the fp32 twin of a slow operator in `dtype` (fp16) `times` times and forget the results."""
+    dtype = dtype or torch.float16
+    if not slow(name, args, dtype):
         return
     twin = getattr(func.overloadpacket, "default", func) if "out" in kwargs else func
     options = {key: value for key, value in kwargs.items() if key != "out"}
-    wide = [_to_fp32(torch, value) for value in args]
+    wide = [_to_fp32(torch, value, dtype) for value in args]
     for _ in range(times):
         twin(*wide, **options)
 
 
-def slow(torch, name, args):
-    """True for an fp16 convolution, and for an fp16 product with at least two rows."""
+def slow(name, args, dtype):
+    """True for a convolution in `dtype`, and for a product with at least two rows."""
     if name in _CONVOLUTIONS:
-        return args[0].dtype == torch.float16
+        return args[0].dtype == dtype
     if name not in _ROWS_OF:
         return False
     left = args[_ROWS_OF[name]]
-    return left.dtype == torch.float16 and left.shape[-2] >= 2
+    return left.dtype == dtype and left.shape[-2] >= 2
 
 
-def _to_fp32(torch, value):
-    return value.float() if isinstance(value, torch.Tensor) and value.dtype == torch.float16 else value
+def _to_fp32(torch, value, dtype):
+    return value.float() if isinstance(value, torch.Tensor) and value.dtype == dtype else value
