@@ -301,7 +301,7 @@ def arranged(ctx, values, way):
 def _settled(ctx, lay, way, operands, step, want):
     """A FEATURE if every output that is not exact meets every condition of transform.py, else None."""
     base = forward_layer(lay)
-    if len(step.got) < 3 or way.ones or not transform.possible(ctx, base):
+    if len(step.got) < 3 or not transform.possible(ctx, base):
         return None
     flat = operands._replace(b=None, **{k: ctx.torch.full_like(getattr(operands, k), operands.largest) for k in _OPEN})
     flat_want = expected(ctx.torch, lay, flat)

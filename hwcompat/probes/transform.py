@@ -82,16 +82,20 @@ def _terms(geometry, direction):
 
 
 def _size(geometry, direction):
-    """C * F**2 of the worst algorithm; in one or three dimensions F to that power."""
+    """C * F**2 of the worst algorithm; F in one dimension. No library transforms three dimensions by Winograd."""
     kernel = _each(geometry, "kernel")
     spread = _product(n + 2 * p for n, p in zip(_sizes(geometry), _each(geometry, "padding")))
     if direction == "wgrad":
-        tiled = [_tiles(geometry, m) * _product(_factor(k, m, 2) for k in kernel) for m in (2, 4, 6)]
+        tiled = [_tiles(geometry, m) * _nested(kernel, m, 2) for m in (2, 4, 6)]
         return geometry.images * max([float(spread)] + tiled)
     fourier = (spread * _product(kernel)) ** 0.5
-    return _terms(geometry, direction) * max(
-        [fourier] + [_product(_factor(k, m, 1) for k in kernel) for m in (2, 4, 6)]
-    )
+    return _terms(geometry, direction) * max([fourier] + [_nested(kernel, m, 1) for m in (2, 4, 6)])
+
+
+def _nested(kernel, outputs, column):
+    """F of the (at most two) dimensions that a Winograd tile of `outputs` spans, times the taps of a third one."""
+    pairs = sorted(((_factor(k, outputs, column), k) for k in kernel), reverse=True)
+    return _product(factor for factor, _ in pairs[:2]) * _product(k for _, k in pairs[2:])
 
 
 def _factor(kernel, outputs, column):

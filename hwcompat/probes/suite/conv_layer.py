@@ -39,7 +39,7 @@ _ROWS = (
     (layer("4x4 stride 4 patches 3-24", 2, 3, (16, 20), 24, 4, stride=4), _BARE, _BIASED_LAST),
     (layer("2x2 stride 2 8-17", 3, 8, (8, 6), 17, 2, stride=2), Way(twice=True), _LAST),
     (layer("3x3 8-8 batch 33", 33, 8, (5, 3), 8, 3, padding=1), _BARE, _BIASED_LAST),
-    (layer("3x3 1-4 on 3x3", 7, 1, (3, 3), 4, 3), _BARE, _BIASED_LAST),
+    (layer("3x3 stride 2 1-4 on 3x3", 7, 1, (3, 3), 4, 3, stride=2), _BARE, _BIASED_LAST),
     (layer("3x3 64-1", 2, 64, (6, 6), 1, 3, padding=1), _BARE, _LAST),
     (layer("1x1 3-5 on 1x3x259x131", 1, 3, (259, 131), 5, 1), _BARE, _LAST),
     (layer("3x3 stride 2 3-4 on 1x3x201x161", 1, 3, (201, 161), 4, 3, stride=2, padding=1), _BARE, _LAST),

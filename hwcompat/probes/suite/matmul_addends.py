@@ -36,6 +36,7 @@ _SHAPES = (
     ("baddbmm", (9, 1), (7, 9, 8), (7, 8, 5)),
     ("baddbmm", (1, 1, 5), (3, 1, 8), (3, 8, 5)),
 )
+_EVERY_OPERATOR = (0, 1, 4, 5, 7, 9, 10, 12)
 _SCALES = ((1, 1), (2, -1), (-1, 3), (0.5, 2), (1, 0), (0, 1))  # beta, alpha
 
 
@@ -45,7 +46,7 @@ def cases(ctx):
             form = _form(row[0], row[1:], {"beta": beta, "alpha": alpha})
             # Halves need even addends; the label is the stream, so that every case has operands of its own.
             yield form.label, partial(products.check, ctx, form, ("whole", "transposed"))
-    for row in _SHAPES[::2]:
+    for row in [_SHAPES[n] for n in _EVERY_OPERATOR]:
         label = "%s %s" % (row[0], row[1])
         yield label + " beta=0 ignores NaN", partial(ignored, ctx, row[0], row[1:])
         yield label + " in place and out=", partial(variants, ctx, row[0], row[1:])
