@@ -19,7 +19,7 @@ Gradients, by the same propagation: dP = g v^T as a product; D = sum(g o) from t
 larger of both errors; dS = P (dP - D) with 2**-22 for its subtraction and product and 2 u + eta for its storage;
 dq, dk, dv as products of these, with 3 u for scaled operands and results in 16 bits. Kernels that add blocks of
 queries into a 16-bit gradient (PyTorch's on the CPU) round once a block of at least 32 rows, and gradients of shared
-key-value heads are rounded a head before they are added: `steps` roundings of u.
+key-value heads are rounded a head before they are added: `steps` roundings of u (and as many of eta).
 float32 on an accelerator may multiply as three TF32 products, whose lost parts are below 2**-20 of |a||b|.
 """
 
@@ -244,13 +244,13 @@ def bounds(ctx, operands, found, exact, backend):
     ds = ds + 2.0**-22 * total * (found.dp.abs() + found.delta.abs() + dp + delta)
     ds = ds + 2 * lost.unit * (found.ds.abs() + ds) + lost.eta * (found.weights > 0)
     size = found.ds.abs() + ds
-    wide = 3 * lost.unit + lost.steps * lost.unit
-    into_q = torch.matmul(ds + (lost.product(keys) + wide) * size, k) * operands.scale + lost.eta
+    wide, tiny = (3 + lost.steps) * lost.unit, (3 + lost.steps) * lost.eta
+    into_q = torch.matmul(ds + (lost.product(keys) + wide) * size, k) * operands.scale + tiny
     turned = (ds + (lost.product(queries) + wide) * size).transpose(2, 3)
-    into_k = torch.matmul(turned, q) * operands.scale + lost.eta
+    into_k = torch.matmul(turned, q) * operands.scale + tiny
     turned = (weight + (lost.product(queries) + wide) * total).transpose(2, 3)
     heads = operands.k.shape[1]
-    into_v = torch.matmul(turned, g) + lost.eta
+    into_v = torch.matmul(turned, g) + tiny
     into_bias = ds if operands.bias is None else ds + wide * size
     return Answer(output, into_q, gathered(into_k, heads), gathered(into_v, heads), reduced(into_bias, operands.bias))
 

@@ -39,6 +39,7 @@ _CASES = (
     Case(1, 2, 1, 129, 129, 16, "window", "rows", 120),
     Case(1, 1, 1, 192, 192, 64, "bool", "plain", -120),
     Case(1, 1, 1, 257, 257, 24, "causal", "rows", -120),
+    Case(1, 3, 3, 10, 21, 7, "bool", "rows", 0),
     Case(2, 12, 12, 7, 7, 32, "alibi", "fused", 0),
     Case(9, 2, 2, 16, 16, 8, "bias", "rows", 0),
     Case(2, 4, 4, 33, 77, 40, "none", "rows", 0),

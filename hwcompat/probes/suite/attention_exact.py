@@ -46,6 +46,7 @@ _CASES = (
     Case(1, 1, 1, 778, 33, 16, 2, "causal", "plain", 0, 0.25),
     Case(1, 1, 1, 33, 17, 16, 2, "causal", "plain", 0, 0.25),
     Case(3, 1, 1, 2, 2, 8, 1, "causal", "rows", 0, 0.25),
+    Case(2, 3, 3, 9, 11, 9, 2, "none", "rows", 0, 0.25),
 )
 _TWINS = (0, 6, 7)
 """Cases that run again with other numbers, so that an output left over from before shows."""
@@ -75,13 +76,19 @@ def one(ctx, case, backend, make):
 
 
 def windows(ctx, count):
-    """More windows than a grid of 65535 blocks holds; the weights are 1/2."""
+    """More windows than a grid of 65535 blocks holds; the weights are 1/2, gradients through q = k = 0 nothing."""
     torch = ctx.torch
     depth = 8 if ctx.large else 2
-    q = ctx.repeated(torch.zeros(1, 1, 1, 1), (count, 1, 2, depth))
+    zeros = ctx.torch.zeros(1, 1, 1, 1)
+    q, k = (ctx.repeated(zeros, (count, 1, 2, depth)).requires_grad_() for _ in range(2))
     v = ctx.integers((251, 1, 2, depth), -8, 8, "windows").double() * 2
     leaf = ctx.repeated(v, (count, 1, 2, depth)).requires_grad_()
-    out = torch.nn.functional.scaled_dot_product_attention(q, q, leaf)
+    out = torch.nn.functional.scaled_dot_product_attention(q, k, leaf)
     out.backward(leaf.detach())
     mean = v.mean(2, keepdim=True).expand(v.shape)
-    return ctx.all_of(ctx.exact_repeated(out, mean, note="(output)"), ctx.exact_repeated(leaf.grad, mean, note="(v)"))
+    return ctx.all_of(
+        ctx.exact_repeated(out, mean, note="(output)"),
+        ctx.exact_repeated(leaf.grad, mean, note="(v)"),
+        ctx.exact_repeated(q.grad, zeros, note="(q)"),
+        ctx.exact_repeated(k.grad, zeros, note="(k)"),
+    )

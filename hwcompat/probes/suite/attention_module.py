@@ -34,12 +34,12 @@ def cases(ctx):
                 words = ("batch first" if batch_first else "sequence first", mask, "weights" if weights else "fused")
                 label = "MultiheadAttention, %s, mask %s, %s" % words
                 yield label, partial(multihead, ctx, batch_first, mask, weights, label)
-    for mask in ("none", "padding"):
-        label = "MultiheadAttention in evaluation, mask %s" % mask
-        yield label, partial(evaluated, ctx, mask, label)
-    for training in (True, False):
+    for mask, layout in (("none", "plain"), ("none", "transposed"), ("padding", "plain"), ("padding", "again")):
+        label = "MultiheadAttention in evaluation, mask %s, %s" % (mask, layout)
+        yield label, partial(evaluated, ctx, mask, layout, label)
+    for training, layout in ((True, "plain"), (False, "plain"), (False, "again"), (False, "transposed")):
         word = "training" if training else "evaluation"
-        yield "TransformerEncoderLayer in %s" % word, partial(encoder, ctx, training)
+        yield "TransformerEncoderLayer in %s, %s" % (word, layout), partial(encoder, ctx, training, layout)
 
 
 # --- MultiheadAttention -----------------------------------------------------------------------------------------------
@@ -160,11 +160,13 @@ def multihead(ctx, batch_first, mask, weights, label):
     return judged(ctx, got, expected(ctx, made))
 
 
-def evaluated(ctx, mask, label):
+def evaluated(ctx, mask, layout, label):
     made = Made(ctx, mask, label)
     module = module_of(ctx, made, True).eval()
     with ctx.torch.no_grad():
         x = ctx.tensor(made.x)
+        if layout == "transposed":  # the tokens of a sequence lie apart
+            x = ctx.tensor(made.x.transpose(0, 1).contiguous()).transpose(0, 1)
         out, shares = module(x, x, x, **options(ctx, made, mask))
     return judged(ctx, {"output": out, "weights": shares}, expected(ctx, made))
 
@@ -197,11 +199,11 @@ def judged(ctx, got, want):
 
 
 # --- TransformerEncoderLayer ------------------------------------------------------------------------------------------
-def encoder(ctx, training):
+def encoder(ctx, training, layout):
     """Tokens of +-1 with as many of each; twins are equal throughout, so that attention gives a token itself."""
     torch, size = ctx.torch, _HEADS * _WIDTH
     half = digits(torch, torch.arange(8))
-    more = (2 * ctx.integers((8, size // 2 - _BITS), 0, 1, "encoder") - 1).double()
+    more = (2 * ctx.integers((8, size // 2 - _BITS), 0, 1, "encoder", layout) - 1).double()
     side = torch.cat((half, more), 1)
     x = torch.cat((side, -side), 1)[torch.arange(16) // 2].expand(3, 16, size).contiguous()
     module = torch.nn.TransformerEncoderLayer(size, _HEADS, 2 * size, dropout=0.0, batch_first=True)
@@ -225,6 +227,9 @@ def encoder(ctx, training):
         parameter.data = ctx.tensor(values.double())
     module.train(training)
     with torch.set_grad_enabled(training):
-        got = module(ctx.tensor(x))
+        tokens = ctx.tensor(x)
+        if layout == "transposed":
+            tokens = ctx.tensor(x.transpose(0, 1).contiguous()).transpose(0, 1)
+        got = module(tokens)
     bound = torch.full_like(x, 2 * (2.0**-19 + (2.0**-ctx.precision if ctx.format.bits == 16 else 0.0)))
     return ctx.interval(got, x, bound)
