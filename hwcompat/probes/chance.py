@@ -33,7 +33,8 @@ def independent(torch, bits, note):
     A bit enters two agreements at most, each of which changes the mean by 1 / n: t = 2 sqrt(35.3 / (2 n)).
     """
     flat = bits.reshape(-1)
-    lags = [lag for lag in (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 32768) if 8 * lag <= len(flat)]
+    lags = [lag for lag in (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096) if 8 * lag <= len(flat)]
+    lags += [len(flat) // 2, len(flat) // 4]
     for lag in lags:
         count = flat.numel() - lag
         agree, room = float((flat[lag:] == flat[:-lag]).double().mean()), 2 * hoeffding(count) * (1 + lag / count)

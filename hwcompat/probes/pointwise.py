@@ -167,15 +167,18 @@ class Pool:
         return found
 
     def into(self, call, dtype=None):
-        """As forward with out=: a contiguous and a transposed output that holds NaN (or ones) before."""
+        """As forward with out=: contiguous and transposed outputs that hold NaN (or ones) before, operands likewise."""
         torch, found = self.ctx.torch, []
-        for number, view in enumerate((_same, _transposed)):
+        for number, (view, turned) in enumerate(
+            ((_same, False), (_transposed, False), (_transposed, True), (_same, False))
+        ):
             index = self.places((65, 63), "out", number)
             kind = dtype or self.ctx.dtype
             before = float("nan") if kind.is_floating_point else 1
             out = torch.full((65, 63), before, dtype=kind, device=self.ctx.device)
-            operands = [self.storage(which, view(index).contiguous()) for which in range(len(self.bits))]
-            call(*operands, out=view(out))
+            places = index if turned else view(index).contiguous()
+            operands = [self.storage(which, places) for which in range(len(self.bits))]
+            call(*[view(operand) if turned else operand for operand in operands], out=view(out))
             found.append(("out= %d" % number, out, index))
         return found
 

@@ -12,7 +12,12 @@ from probes.injected import fault, outcome
 from hwcompat.probes import catalogue, context, rounding
 
 FAMILIES = ("elementwise", "cast", "reduction")
-PROBES = [probe for probe in catalogue.listing() if probe.id.split(".")[0] in FAMILIES]
+POOLED = ("functions", "steps", "arithmetic", "selection", "broadcast", "nonfinite", "layout", "double")  # own tests
+PROBES = [
+    probe
+    for probe in catalogue.listing()
+    if probe.id.split(".")[0] in FAMILIES and probe.id.split(".")[1] not in POOLED
+]
 RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in PROBES for dtype in probe.dtypes]
 HALVES = ["float16", "bfloat16"]
 EVERY = (torch.float16, torch.bfloat16, torch.float32)

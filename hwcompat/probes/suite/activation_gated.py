@@ -104,7 +104,12 @@ def prelu(ctx, channels):
     weights = 2.0 ** ctx.integers((channels,), -2, 1, "weight", channels).double()
     weights = weights * (2 * ctx.integers((channels,), 0, 1, "sign", channels) - 1)
     judged = []
-    for shape, storage in (((3, channels, 3, 5), None), ((3, channels, 3, 5), (0, 2, 3, 1)), ((7, channels), None)):
+    for shape, storage in (
+        ((3, channels, 3, 5), None),
+        ((3, channels, 3, 5), (0, 2, 3, 1)),
+        ((7, channels), None),
+        ((2, channels, 65, 67), None),
+    ):
         judged += prelu_of(ctx, weights, shape, storage)
     return ctx.all_of(*judged)
 
@@ -113,6 +118,8 @@ def prelu_of(ctx, weights, shape, storage):
     torch = ctx.torch
     x = ctx.integers(shape, -4, 4, "prelu", shape, storage).double()
     g = ctx.integers(shape, -1, 1, "prelu g", shape, storage).double()
+    keep = 2.0**ctx.precision / (8 * g.numel() // weights.numel())  # a weight's gradient adds 4 at most an element
+    g = g * (ctx.uniform(shape, "keep", shape, storage) < keep)
     view = weights.reshape([1, -1] + [1] * (len(shape) - 2))
     leaf, weight = placed(ctx, x, storage), ctx.tensor(weights, grad=True)
     y = torch.nn.functional.prelu(leaf, weight)

@@ -36,7 +36,9 @@ def cases(ctx):
     if ctx.dtype_name == "float32":
         for kind in _KINDS:
             yield "%s of squares and its gradient" % kind, partial(squares, ctx, kind)
-        yield "CTC", partial(alignments, ctx)
+        yield "CTC", partial(alignments, ctx, 5)
+        yield "CTC again", partial(alignments, ctx, 5, "again")
+        yield "CTC of four steps", partial(alignments, ctx, 4)
     yield "triplet margin", partial(triplet, ctx)
 
 
@@ -206,11 +208,11 @@ def triplet(ctx):
     return ctx.all_of(*judged)
 
 
-def alignments(ctx):
-    """Five steps, four classes, targets of two letters (equal ones too): 1,024 alignments at most."""
+def alignments(ctx, steps, *words):
+    """Four or five steps, four classes, targets of two letters (equal ones too): 1,024 alignments at most."""
     torch = ctx.torch
-    steps, classes, batch = 5, 4, 6
-    x = ctx.rounded(ctx.normal((steps, batch, classes), "ctc") * 2)
+    classes, batch = 4, 6
+    x = ctx.rounded(ctx.normal((steps, batch, classes), "ctc", *words) * 2)
     target = torch.tensor([[1, 2], [2, 1], [3, 3], [1, 1], [2, 3], [3, 1]])
     wanted = x.clone().requires_grad_()
     y = torch.log_softmax(wanted, 2)

@@ -133,7 +133,7 @@ def most(ctx):
 def plain(ctx, rows, classes, transposed=False):
     """Rows beyond 2**k, and what would make sums inexact, have ignore_index as target."""
     torch = ctx.torch
-    x, gap, winner, target = scores(ctx, (rows, classes), rows, classes)
+    x, gap, winner, target = scores(ctx, (rows, classes), rows, classes, transposed)
     weight = valid_rows(ctx, (rows,), most(ctx), rows, classes)
     made = operand(ctx, x, winner, target, (1, 0) if transposed else None)
     index = torch.where(weight > 0, target, target * 0 - 100).to(ctx.device)
@@ -142,7 +142,7 @@ def plain(ctx, rows, classes, transposed=False):
 
 def spatial(ctx, size, channels_last):
     torch = ctx.torch
-    x, gap, winner, target = scores(ctx, size, size)
+    x, gap, winner, target = scores(ctx, size, size, channels_last)
     weight = valid_rows(ctx, (size[0],) + tuple(size[2:]), most(ctx), size)
     made = operand(ctx, x, winner, target, (0, 2, 3, 1) if channels_last else None)
     index = torch.where(weight > 0, target, target * 0 - 100).to(ctx.device)

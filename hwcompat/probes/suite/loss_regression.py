@@ -152,16 +152,19 @@ def binary(ctx):
     """Certain and right costs 0, certain and wrong 100, where PyTorch cuts the logarithm off; gradients at 1/2."""
     torch = ctx.torch
     call = torch.nn.functional.binary_cross_entropy
-    p = ctx.integers((17, 7), 0, 1, "p").double()
-    t = ctx.integers((17, 7), 0, 1, "t").double()
-    weight = 2.0 ** ctx.integers((7,), -1, 1, "weight").double()
-    wanted = 100 * (p != t).double() * weight
-    got = call(ctx.tensor(p), ctx.tensor(t), weight=ctx.tensor(weight), reduction="none")
-    half = ctx.tensor(torch.full((17, 7), 0.5), grad=True)
-    loss = call(half, ctx.tensor(t), weight=ctx.tensor(weight), reduction="sum")
-    loss.backward()
-    slope = (1 - 2 * t) * 2 * weight
-    return ctx.all_of(ctx.exact(got, wanted), ctx.exact(half.grad, slope, note="(gradient at 1/2)"))
+    found = []
+    for number, shape in enumerate(((17, 7), (16, 8), (17, 7))):
+        p = ctx.integers(shape, 0, 1, "p", number).double()
+        t = ctx.integers(shape, 0, 1, "t", number).double()
+        weight = 2.0 ** ctx.integers(shape[1:], -1, 1, "weight", number).double()
+        wanted = 100 * (p != t).double() * weight
+        got = call(ctx.tensor(p), ctx.tensor(t), weight=ctx.tensor(weight), reduction="none")
+        half = ctx.tensor(torch.full(shape, 0.5), grad=True)
+        loss = call(half, ctx.tensor(t), weight=ctx.tensor(weight), reduction="sum")
+        loss.backward()
+        slope = (1 - 2 * t) * 2 * weight
+        found += [ctx.exact(got, wanted), ctx.exact(half.grad, slope, note="(gradient at 1/2)")]
+    return ctx.all_of(*found)
 
 
 def with_logits(ctx):
