@@ -21,7 +21,7 @@ RULE = "EXACT"
 DTYPES = ("float16",)
 CORE = False
 FEEDS = "amp"
-SECONDS = 0.6
+SECONDS = 0.8
 VERSION = 1
 WORKAROUND = "Use the optimizer's plain loop (foreach=False, fused=False)."
 

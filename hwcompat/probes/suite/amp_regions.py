@@ -20,7 +20,7 @@ RULE = "EXACT"
 DTYPES = ("float16", "bfloat16")
 CORE = False
 FEEDS = "amp"
-SECONDS = 0.2
+SECONDS = 0.1
 VERSION = 1
 
 _ROWS, _WIDTH = 7, 33

@@ -40,7 +40,8 @@ def cases(ctx):
         for limit in (2.0, 0.5, 100.0):
             yield "by value %g, %s" % (limit, word), partial(by_value, ctx, limit, options)
         yield "norm of spread gradients, %s" % word, partial(spread, ctx, tensorlists.SHAPES, options)
-    yield "norm of many tensors, foreach", partial(spread, ctx, tensorlists.chunked(ctx), {"foreach": True})
+    large = tensorlists.chunked(ctx) if ctx.dtype_name == "float32" or ctx.large else tensorlists.many(ctx)
+    yield "norm of many tensors, foreach", partial(spread, ctx, large, {"foreach": True})
 
 
 def by_norm(ctx, kind, options):

@@ -20,7 +20,7 @@ LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.3
+SECONDS = 0.4
 VERSION = 1
 WORKAROUND = "Use foreach=False in optimizers and clipping."
 

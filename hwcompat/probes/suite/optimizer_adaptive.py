@@ -21,7 +21,7 @@ LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.8
+SECONDS = 0.6
 VERSION = 1
 WORKAROUND = "Use the optimizer's plain loop (foreach=False, fused=False)."
 

@@ -22,7 +22,7 @@ LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.4
+SECONDS = 0.3
 VERSION = 1
 WORKAROUND = "Use the optimizer's plain loop (foreach=False, fused=False)."
 
