@@ -94,11 +94,14 @@ def standard(ctx, kind):
                 "no running statistics, " + label,
                 partial(training, ctx, (3, 12, 4, 5), 1, layout, kind, affine=affine, track=False),
             )
-    for shape in _EVALUATED if kind == "float32" else _EVALUATED[:3]:
-        for layout in _BOTH if len(shape) > 3 else ("contiguous",):
-            label = "evaluation %s %s %s parameters" % ("x".join(map(str, shape)), layout, kind)
-            yield label, partial(evaluation, ctx, shape, layout, kind)
-        yield label + ", any variance", partial(evaluation, ctx, shape, "contiguous", kind, any_variance=True)
+    for size in _EVALUATED if kind == "float32" else _EVALUATED[:3]:
+        for layout in _BOTH if len(size) > 3 else ("contiguous",):
+            label = "evaluation %s %s %s parameters" % ("x".join(map(str, size)), layout, kind)
+            yield label, partial(evaluation, ctx, size, layout, kind)
+        yield label + ", any variance", partial(evaluation, ctx, size, "contiguous", kind, any_variance=True)
+    if ctx.large and kind == "float32":
+        for layout in _BOTH:
+            yield "training 4x64x56x56 %s" % layout, partial(training, ctx, (4, 64, 56, 56), 1, layout, kind)
     for layout in _BOTH + ("swapped",):
         yield (
             "evaluation without parameters %s %s" % (layout, kind),

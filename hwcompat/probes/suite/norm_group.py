@@ -47,8 +47,11 @@ def cases(ctx):
         for layout in _BOTH:
             label = "%s in %d groups times %g %s" % ("x".join(map(str, shape)), groups, scale, layout)
             yield label, partial(check, ctx, shape, groups, scale, layout)
-    for shape, groups in _FLAT:
-        yield "%s in %d groups" % ("x".join(map(str, shape)), groups), partial(check, ctx, shape, groups, 1)
+    for flat, groups in _FLAT:
+        yield "%s in %d groups" % ("x".join(map(str, flat)), groups), partial(check, ctx, flat, groups, 1)
+    if ctx.large:
+        for layout in _BOTH:
+            yield "4x64x48x48 in 32 groups %s" % layout, partial(check, ctx, (4, 64, 48, 48), 32, 1, layout)
     yield "2x8x5x7 in 2 groups, last dimensions swapped", partial(check, ctx, (2, 8, 5, 7), 2, 1, "swapped")
     yield "4x8x4x4 in 2 groups, mean 16", partial(check, ctx, (4, 8, 4, 4), 2, 1, offset=16)
     yield "2x8x4x4 in 2 groups, equal elements", partial(check, ctx, (2, 8, 4, 4), 2, 1, data="equal")

@@ -37,8 +37,8 @@ def cases(ctx):
         for layout in ("contiguous", "channels_last"):
             label = "%s times %g %s" % ("x".join(map(str, shape)), scale, layout)
             yield label, partial(check, ctx, shape, scale, layout)
-    for shape in ((3, 4, 13), (2, 3, 3, 4, 5)):
-        yield "x".join(map(str, shape)), partial(check, ctx, shape, 1)
+    for other in ((3, 4, 13), (2, 3, 3, 4, 5)):
+        yield "x".join(map(str, other)), partial(check, ctx, other, 1)
     for affine in ("weight", "none"):
         label = "3x6x4x5 %s" % {"weight": "no bias", "none": "no parameters"}[affine]
         yield label, partial(check, ctx, (3, 6, 4, 5), 1, affine=affine)

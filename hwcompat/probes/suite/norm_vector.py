@@ -37,8 +37,9 @@ def cases(ctx):
         yield "weight norm %s" % size, partial(weight_norm, ctx, shape)
     if ctx.format.bits == 16 and not ctx.large:
         return  # torch's average pooling in three dimensions, which the last operation is made of, has no 16-bit kernel
-    for shape, size in (((2, 7, 3, 5), 5), ((3, 4, 4), 3), ((1, 16, 2, 2), 2)):
-        yield "local response norm of %d, %s" % (size, "x".join(map(str, shape))), partial(response, ctx, shape, size)
+    for images, count in (((2, 7, 3, 5), 5), ((3, 4, 4), 3), ((1, 16, 2, 2), 2)):
+        label = "local response norm of %d, %s" % (count, "x".join(map(str, images)))
+        yield label, partial(response, ctx, images, count)
 
 
 def vectors(ctx, rows, width, *words):
