@@ -40,7 +40,8 @@ def cases(ctx):
     yield "int32 indices of two dimensions", partial(lookup, ctx, 90, 5, 60, None, "contiguous", True)
     yield "scaled by frequency", partial(frequencies, ctx)
     yield "sparse gradient", partial(sparse, ctx)
-    yield "max_norm", partial(shortened, ctx)
+    for layout in ("contiguous", "transposed", "strided"):
+        yield "max_norm %s" % layout, partial(shortened, ctx, layout)
     for mode in _MODES:
         for layout in ("contiguous", "transposed"):
             yield "bags with offsets, %s %s" % (mode, layout), partial(bags, ctx, mode, layout)
@@ -107,13 +108,13 @@ def sparse(ctx):
     return ctx.all_of(*judged)
 
 
-def shortened(ctx):
+def shortened(ctx, layout):
     """Only rows that are looked up may change, and only those longer than 10, to a length of 10."""
     torch = ctx.torch
     factors = torch.tensor([1, 1.5, 3, 7, 20, 1, 40, 5], dtype=torch.float64)
-    table = factors[:, None] * torch.tensor([3, -4, 0], dtype=torch.float64)
+    table = factors[:, None] * torch.tensor([3, -4] + [0] * 129, dtype=torch.float64)
     index = torch.tensor([1, 3, 4, 0, 3, 7, 2])
-    weight = ctx.tensor(table)
+    weight = movement.arranged(ctx, ctx.tensor(table), layout)
     got = torch.nn.functional.embedding(index.to(ctx.device), weight, max_norm=10.0)
     used = torch.zeros(8, dtype=torch.bool)
     used[index] = True
@@ -144,8 +145,8 @@ def bags(ctx, mode, layout):
 
 def square_bags(ctx, mode):
     torch = ctx.torch
-    index = words(ctx, 40, 260, mode)
-    table = _distinct_table(ctx, 40, 17)
+    index = words(ctx, 70, 260, mode)
+    table = _distinct_table(ctx, 70, 17)
 
     def function(t):
         return torch.nn.functional.embedding_bag(index.reshape(65, 4).to(t.device), t, mode=mode)

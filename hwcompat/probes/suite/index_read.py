@@ -2,7 +2,8 @@
 
 Hunts: duplicates that overwrite instead of adding up in backward (https://github.com/pytorch/pytorch/issues/33798,
 https://github.com/pytorch/pytorch/issues/156173), negative indices, several index tensors in the wrong order, the last
-row, indices beyond 2**15 and 2**16, sources that are not contiguous.
+row, indices beyond 2**15 and 2**16, sources that are not contiguous. PyTorch before 2.1 itself gives masked_select a
+wrong gradient where its input is not contiguous (https://github.com/pytorch/pytorch/issues/99638): a true finding.
 Rule: EXACT. Forward moves bits (every kind of number); gradients are sums of integers, repetitions such that they stay
 within 2**p in any order, also when added atomically in the dtype.
 """
@@ -18,6 +19,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.2
 VERSION = 1
+WORKAROUND = "make the tensor contiguous before it is indexed, or index with integers instead of a mask"
 
 _LAYOUTS = ("contiguous", "channels_last", "strided", "transposed")
 
