@@ -14,7 +14,7 @@ from typing import Any
 
 from . import child as children
 from . import session
-from .errors import MachineError, UsageError
+from .errors import HwcompatError, MachineError, UsageError
 from .model import Result
 from .probes import catalogue
 from .probes import simulate as simulation
@@ -75,7 +75,8 @@ def run(
 
     Order: that of `tasks`, group by group; those that failed come last: each is first repeated in a fresh process.
     timeout: seconds a group of probes may take after its preflight. memory_limit: bytes a worker may add to its size.
-    load_seconds: how long a load test lasts in one dtype. on_event: sees every line of the protocol. MachineError where no probe can run at all (no torch, failed preflight).
+    load_seconds: how long a load test lasts in one dtype. on_event: sees every line of the protocol.
+    MachineError where no probe can run at all (no torch, failed preflight).
     A KeyboardInterrupt ends the workers, yields failures that were still waiting for their repetition, and is raised.
     """
     wanted = tuple(dict.fromkeys(tasks))
@@ -203,18 +204,36 @@ def _all_groups(
 ) -> Iterator[tuple[Task, Result]]:
     """(task, Result) for every task; MachineError only while nothing has been measured."""
     measured = repeating
-    for group in _groups(tasks, settings.level):
-        waiting = dict.fromkeys(group)
-        try:
-            for task, result in _one_group(group, settings):
-                measured = True
-                del waiting[task]
-                yield task, result
-        except session.CannotRunError as trouble:
-            if not measured:
-                raise MachineError(trouble.message, trouble.hint) from trouble
-            for probe, dtype in waiting:
-                yield (probe, dtype), session.skipped(probe, dtype, trouble.message)
+    groups = _groups(tasks, settings.level)
+    ahead: session.Ahead | None = None
+    try:
+        for group, after in zip(groups, (*groups[1:], ()), strict=False):
+            waiting = dict.fromkeys(group)
+            started, ahead = ahead, None
+            try:
+                for task, result in _one_group(group, settings, started):
+                    measured = True
+                    del waiting[task]
+                    ahead = ahead or _started_ahead(group, after, settings)
+                    yield task, result
+            except session.CannotRunError as trouble:
+                if not measured:
+                    raise MachineError(trouble.message, trouble.hint) from trouble
+                for probe, dtype in waiting:
+                    yield (probe, dtype), session.skipped(probe, dtype, trouble.message)
+    finally:
+        if ahead is not None:
+            ahead.close()
+
+
+def _started_ahead(group: Sequence[Task], after: Sequence[Task], settings: session.Settings) -> session.Ahead | None:
+    """The worker of the next group, importing torch while this group is at work; not beside a speed measurement."""
+    if not after or any(probe.rule == "SPEED" for probe, _ in group):
+        return None
+    try:
+        return session.Ahead(after, settings)
+    except (HwcompatError, OSError):
+        return None  # what hinders it will hinder it again when its turn comes, and be told then
 
 
 def _groups(tasks: Sequence[Task], level: str) -> list[tuple[Task, ...]]:
@@ -225,13 +244,19 @@ def _groups(tasks: Sequence[Task], level: str) -> list[tuple[Task, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _one_group(group: Sequence[Task], settings: session.Settings) -> Iterator[tuple[Task, Result]]:
-    """Start processes until every task of the group has a Result. Each start settles a task or is one of `_TRIES`."""
+def _one_group(
+    group: Sequence[Task], settings: session.Settings, ahead: session.Ahead | None = None
+) -> Iterator[tuple[Task, Result]]:
+    """Start processes (`ahead` is the first, if it is there already) until every task of the group has a Result.
+
+    Each start settles a task or is one of `_TRIES`.
+    """
     waiting, tries, clock = list(group), _TRIES, session.GroupClock(settings.timeout)
     while waiting:
         done: set[int] = set()
         try:
-            for index, result in session.follow(waiting, settings, clock):
+            started, ahead = ahead, None
+            for index, result in session.follow(waiting, settings, clock, started):
                 done.add(index)
                 yield waiting[index], result
         except session.CannotRunError as trouble:

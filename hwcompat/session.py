@@ -95,11 +95,39 @@ class _State:
         return time.monotonic() - self.since
 
 
-def follow(tasks: Sequence[Task], settings: Settings, clock: GroupClock) -> Iterator[tuple[int, Result]]:
-    """(index, Result) for the tasks that one process settles: at least one, or CannotRunError."""
+class Ahead:
+    """A worker that was started before its turn: it imports torch and waits. To enter it is to give it its turn."""
+
+    def __init__(self, tasks: Sequence[Task], settings: Settings) -> None:
+        job = {**_job(tasks, settings), "wait": True}
+        self._stack = contextlib.ExitStack()
+        self._worker = self._stack.enter_context(working(job, settings.python, settings.memory_limit))
+
+    def __enter__(self) -> tuple[children.Child, Path]:
+        from .probes import worker
+
+        _, out = self._worker
+        out.with_name(worker.GO).touch()
+        return self._worker
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the worker, whether or not its turn has come."""
+        self._stack.close()
+
+
+def follow(
+    tasks: Sequence[Task], settings: Settings, clock: GroupClock, ahead: Ahead | None = None
+) -> Iterator[tuple[int, Result]]:
+    """(index, Result) for the tasks that one process settles: at least one, or CannotRunError.
+
+    `ahead`: the process, if it was started before.
+    """
     settled = 0
     state = _State(since=time.monotonic())
-    with working(_job(tasks, settings), settings.python, settings.memory_limit) as (child, out):
+    with ahead or working(_job(tasks, settings), settings.python, settings.memory_limit) as (child, out):
         for event in events(child, out):
             if event is not None:
                 settings.observe(event)

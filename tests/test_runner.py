@@ -517,6 +517,75 @@ def test_both_ways_of_running_agree() -> None:
     assert [[getattr(r, f) for f in fields] for r in apart] == [[getattr(r, f) for f in fields] for r in here]
 
 
+# --- a worker that is started before its turn -------------------------------------------------------------------------
+
+
+def _two_groups() -> list[runner.Task]:
+    probe, dtype = _task("pass")
+    return [(probe, dtype), (probe._replace(group="second"), "int32")]
+
+
+def _starts(monkeypatch: pytest.MonkeyPatch) -> list[session.Ahead]:
+    """Every worker that is started ahead, as it is started."""
+    made: list[session.Ahead] = []
+
+    class Seen(session.Ahead):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(session, "Ahead", Seen)
+    return made
+
+
+def test_the_next_worker_is_started_ahead_and_takes_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _starts(monkeypatch)
+    assert [r.status for r in _run(_two_groups(), level="standard")] == ["pass", "pass"]
+    assert len(made) == 1
+    assert made[0]._worker[0].process.poll() is not None
+    assert not made[0]._worker[1].parent.exists()
+
+
+def test_a_worker_started_ahead_does_nothing_before_its_turn() -> None:
+    settings = session.Settings(sys.executable, "cpu", "standard", 0, None, "selftest", None, None, lambda event: None)
+    ahead = session.Ahead([_task("pass")], settings)
+    try:
+        written = ahead._worker[1]
+        while '"ready"' not in written.read_text():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert "preflight" not in written.read_text()
+        with ahead as (process, out):
+            words = [event["event"] for event in session.events(process, out) if event]
+        assert words[:4] == ["start", "ready", "preflight", "begin"]
+        assert words[-1] == "done"
+    finally:
+        ahead.close()
+
+
+def test_no_worker_is_started_beside_a_speed_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _starts(monkeypatch)
+    first, second = _two_groups()
+    assert len(_run([(first[0]._replace(rule="SPEED"), first[1]), second], level="standard")) == 2
+    assert not made
+
+
+def test_a_worker_started_ahead_ends_with_a_run_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = _starts(monkeypatch)
+    run = _start(_two_groups(), level="standard")
+    next(run)
+    [ahead] = made
+    assert ahead._worker[0].process.poll() is None
+    run.close()
+    assert ahead._worker[0].process.poll() is not None
+
+
+def test_a_crash_in_one_group_leaves_the_worker_started_ahead_alone() -> None:
+    probe, dtype = _task("segfault")
+    results = _run([(probe, dtype), *_two_groups()[1:]], level="standard")
+    assert sorted(r.status for r in results) == ["crash", "pass"]
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@
   folder        folder of probe files below this one: "suite" or "selftest"
   tasks         [[probe id, dtype], ...], run in this order
   level, seed   handed to every probe
+  wait          true: after importing torch, wait until a file called "go" lies beside out.jsonl
   load_seconds  how long a load test lasts in one dtype, or null for its own choice
   simulate      name of a fault model of simulate/ (gtx16xx, convolution.wgrad_nan) under which the tasks run, or null
   memory_limit  bytes this process may add to its own size while the tasks run, or null for what is free now (device

@@ -23,6 +23,8 @@ CALIBRATION_SECONDS = 0.002
 """Seconds of one fp32 product of 512 x 512 matrices below which a machine is not slow: on the two cores on which the
 probes' SECONDS were written it takes 0.0006 s with both idle; the rest is room for a device's launch and neighbours."""
 
+GO = "go"
+_TURN_SECONDS = 0.02
 _WATCH_SECONDS = 0.5
 _ARENA_BYTES = 136 * 2**20
 """Address space that a thread reserves without using: 8 MiB of stack and two 64 MiB malloc arenas,
@@ -88,7 +90,16 @@ def do_preflight(job, write):
     started = time.perf_counter()
     torch = import_torch()
     write("ready", torch=str(torch.__version__), seconds=round(time.perf_counter() - started, 3))
+    if job.get("wait"):
+        await_turn(os.environ[OUT_VARIABLE])
     return preflight(torch, job["device"], write)
+
+
+def await_turn(out_path):
+    """Return when the file that says so appears beside the output: another worker has the device until then."""
+    go = os.path.join(os.path.dirname(out_path), GO)
+    while not os.path.exists(go):
+        time.sleep(_TURN_SECONDS)
 
 
 def do_probes(job, write):
