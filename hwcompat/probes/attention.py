@@ -26,6 +26,7 @@ float32 on an accelerator may multiply as three TF32 products, whose lost parts 
 import contextlib
 import warnings
 from collections import namedtuple
+from typing import Any
 
 from . import judge
 
@@ -83,7 +84,7 @@ def narrow(ctx, backend):
 
 def remembered(make):
     """`make`, called once: the backends of a case share its operands and reference, which cost more than they do."""
-    made = []
+    made: "list[Any]" = []
 
     def get():
         if not made:

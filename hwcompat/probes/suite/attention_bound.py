@@ -100,8 +100,8 @@ def random(ctx, case):
     q, k, v, g = ((ctx.uniform(size, name, words) - 0.5) * 3.5 for name, size in sides)
     if case.offset:
         q[..., -1], k[..., -1] = 8.0, case.offset / scale / 8
-    rounded = [ctx.rounded(x) for x in (q, k, v, g)]
-    return attention.Operands(*rounded, allowed_by(ctx, case), bias_of(ctx, case), scale)
+    q, k, v, g = (ctx.rounded(x) for x in (q, k, v, g))
+    return attention.Operands(q, k, v, g, allowed_by(ctx, case), bias_of(ctx, case), scale)
 
 
 def allowed_by(ctx, case):

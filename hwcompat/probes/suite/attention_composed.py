@@ -47,9 +47,11 @@ def one(ctx, form, case):
     wants, limits = ([x.o] + attention.in_layout(ctx, (x.dq, x.dk, x.dv), case.layout) for x in (want, bound))
     names = ("output", "gradient of q", "gradient of k", "gradient of v")
     outs = [out] + [leaf.grad for leaf in leaves]
-    return ctx.all_of(
-        *[attention.within(ctx, *sides, note="(%s)" % name) for name, *sides in zip(names, outs, wants, limits)]
-    )
+    found = [
+        attention.within(ctx, got, right, limit, "(%s)" % name)
+        for name, got, right, limit in zip(names, outs, wants, limits)
+    ]
+    return ctx.all_of(*found)
 
 
 def by_matmul(ctx, q, k, v, operands):

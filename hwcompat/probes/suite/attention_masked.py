@@ -57,7 +57,7 @@ def one(ctx, case, backend, make):
     if kind is None:
         return judge.failed("rows without keys are neither NaN nor zero", out.numel())
     kept = [side[:, :, ~closed] for side in (leaves[0].grad, whole.dq, bound.dq)]
-    judgements = [open_rows, attention.within(ctx, *kept, note="(q, open rows)")]
+    judgements = [open_rows, attention.within(ctx, kept[0], kept[1], kept[2], "(q, open rows)")]
     if kind == "zeros":
         judgements.append(attention.within(ctx, leaves[2].grad, whole.dv, bound.dv, note="(v)"))
     return ctx.all_of(*judgements)._replace(data={"closed_rows_%s" % backend: kind})

@@ -10,6 +10,7 @@ Source: the formulas of https://pytorch.org/docs/stable/generated/torch.nn.GRU.h
 """
 
 from functools import partial
+from typing import Any
 
 from .. import recurrent
 from ..recurrent import Layer
@@ -56,7 +57,7 @@ def operands(ctx, layer, label):
         return ctx.rounded((2 * ctx.uniform(shape, word, label) - 1) * reach)
 
     rows, state = recurrent.GATES[layer.mode] * layer.hidden, (1, layer.batch, layer.hidden)
-    sizes = {"weight_ih": (rows, layer.inputs), "weight_hh": (rows, layer.hidden)}
+    sizes: "dict[str, Any]" = {"weight_ih": (rows, layer.inputs), "weight_hh": (rows, layer.hidden)}
     if layer.bias:
         sizes.update({"bias_ih": (rows,), "bias_hh": (rows,)})
     reach = 4.0 / layer.hidden if layer.hidden > 64 else 0.5
@@ -161,7 +162,8 @@ class Network:
         """Of the input, the initial states, then the weights in the order of self.weights."""
         lift = [[Running(self.ctx, values) for values in side] for side in self.held.grads]
         dh, dc = lift[1][0], (lift[2][0] if self.layer.mode == "lstm" else None)
-        dxs, sums = [], {}
+        dxs: "list[Any]" = []
+        sums: "dict[str, Any]" = {}
         for t in reversed(range(self.layer.steps)):
             dh = dh + lift[0][t]
             given, back, dh, dc = self.backward(t, dh, dc)
