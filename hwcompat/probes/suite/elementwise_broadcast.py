@@ -62,7 +62,9 @@ def operands(ctx, name, label, shape, other):
     b = 2.0**b if name == "div" else 3 * b
     full = (a + b).shape
     meet = max(full.numel() // a.numel(), full.numel() // b.numel())
-    keep = min(1.0, 2.0**ctx.precision / (32 * meet))  # terms are 4 at most, 1/4 (of div) at least
+    # Terms are 4 at most, but multiples of 1/4 where divided: with these shares the sums below stay within 2**p, but
+    # for a probability of 1e-15.
+    keep = min(1.0, 2.0**ctx.precision / ((128 if name == "div" else 32) * meet))
     g = ctx.integers(full, -1, 1, name, label, "g").double() * (ctx.uniform(full, label, "keep") < keep)
     return a, b, g
 

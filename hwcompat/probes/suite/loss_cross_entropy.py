@@ -190,7 +190,7 @@ def smoothed(ctx, classes):
     made["target"] = 0.75 * made["target"] + 0.25 / classes
     loss = 0.75 * differing(gap, winner, target) + 0.25 / classes * (classes - 1) * gap
     weight = torch.ones(rows, dtype=torch.float64)
-    made["unit"] = 32 * classes / 512  # the losses are multiples of 128 / (4 C)
+    made["unit"] = classes  # the losses are multiples of 32 / C
     return judged(ctx, made, target.to(ctx.device), weight, loss, label_smoothing=0.25)
 
 
