@@ -92,14 +92,16 @@ def covering(rows, classes, cost, budget):
     `classes(row)` are its classes (any hashable values, always in the same order); `cost(row)` in the unit of `budget`,
     which bounds the sum. Greedy: the row with the most new pairs for its cost is taken next.
     """
-    queue, sets, costs = [], [], []
+    queue, costs = [], []
+    sets = []  # type: list[set[object]]
     for row in rows:
         price = cost(row)
         if price <= budget:
             queue.append((-1e9, len(sets), row))
             sets.append(_pairs(classes(row)))
             costs.append(price + 1e-9)
-    seen, taken, spent = set(), [], 0.0
+    seen = set()  # type: set[object]
+    taken, spent = [], 0.0
     while queue:
         # What a row adds only ever gets less, so that the first whose count is fresh and still the best is the best.
         _, number, row = heapq.heappop(queue)

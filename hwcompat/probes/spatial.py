@@ -202,9 +202,9 @@ def absolute(operands):
 # --- the operation under test -----------------------------------------------------------------------------------------
 def cases_of(ctx, rows):
     """(label, function) of every layer in every way; `rows` are (Layer, Way, Way ...)."""
-    for row in rows:
-        lay, drawn = row[0], {}
-        for way in row[1:]:
+    for lay, *ways in rows:
+        drawn = {}  # type: dict[bool, object]
+        for way in ways:
             yield "%s, %s" % (lay.name, described(way)), partial(_check, ctx, lay, way, drawn)
 
 

@@ -66,7 +66,7 @@ class Sweep:
         if backward:
             y.backward(dy)
             judged += [self._images("input gradient", x.grad, bias), self._filters(w.grad)]
-        if backward and bias:
+        if backward and b is not None:
             judged.append(outputs.exact(ctx, b.grad, self._sums(), "(bias gradient)"))
         return _all_of(ctx, judged)
 

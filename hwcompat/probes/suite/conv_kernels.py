@@ -45,7 +45,7 @@ _ROWS = (
     (layer("11x11 stride 4 3-8", 1, 3, (27, 31), 8, 11, stride=4, padding=2), _BARE, _BIASED_LAST),
 )
 
-# mode of torch.nn.functional.pad, (left, right, top, bottom)
+# mode of torch.nn.functional.pad, (left, right, top, bottom); a dilation of 2 reads every place of the padded image.
 _PADDED = (
     ("constant", (0, 1, 0, 1)),
     ("constant", (2, 1, 1, 0)),
@@ -64,21 +64,23 @@ def cases(ctx):
         yield label, function
     for mode, sides in _PADDED:
         for layout in ("plain", "last"):
-            yield "3x3 stride 2 padded %s %s, %s" % (mode, sides, layout), partial(padded, ctx, mode, sides, layout)
+            yield "3x3 padded %s %s, %s" % (mode, sides, layout), partial(padded, ctx, mode, sides, {}, layout)
+        yield "3x3 stride 2 padded %s %s" % (mode, sides), partial(padded, ctx, mode, sides, {"stride": 2}, "last")
     for kernel, dilation in ((4, 3), (5, 2)):
         label = "%dx%d dilation %d padding 'same'" % (kernel, kernel, dilation)
         yield label, partial(same, ctx, kernel, dilation)
 
 
-def padded(ctx, mode, sides, layout):
+def padded(ctx, mode, sides, options, layout):
     """F.pad and a convolution without padding of its own, forward and backward."""
     rows, columns = sources(mode, _SIZE[0], sides[2], sides[3]), sources(mode, _SIZE[1], sides[0], sides[1])
     functional = ctx.torch.nn.functional
+    options = options or {"dilation": 2}
 
     def run(x, w, b):
-        return functional.conv2d(functional.pad(x, sides, mode=mode), w, b, 2)
+        return functional.conv2d(functional.pad(x, sides, mode=mode), w, b, **options)
 
-    return judged(ctx, rows, columns, {"kernel": 3, "stride": 2}, Way(layout=layout), run)
+    return judged(ctx, rows, columns, dict(options, kernel=3), Way(layout=layout), run)
 
 
 def same(ctx, kernel, dilation):

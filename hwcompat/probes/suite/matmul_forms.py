@@ -87,14 +87,14 @@ def cases(ctx):
     for shapes in _PRODUCTS:
         form = _form("matmul", *shapes)
         yield form.label, partial(products.check, ctx, form, _VIEWS)
-    for equation, *shapes in _EQUATIONS:
-        form = _form("einsum %s" % equation, *shapes, function=_einsum(equation))
+    for row in _EQUATIONS:
+        form = _form("einsum %s" % row[0], *row[1:], function=_einsum(row[0]))
         yield form.label, partial(products.check, ctx, form, _VIEWS[:2])
-    for name, *shapes in _FUNCTIONS:
-        form = _form(name, *shapes, function=_named(name))
+    for row in _FUNCTIONS:
+        form = _form(row[0], *row[1:], function=_named(row[0]))
         yield form.label, partial(products.check, ctx, form, ("whole", "strided", "offset"))
-    for shapes in _EMPTY:
-        form = _form("matmul", *shapes)
+    for empty in _EMPTY:
+        form = _form("matmul", *empty)
         yield "empty " + form.label, partial(products.check, ctx, form)
     yield from _others(ctx)
 
