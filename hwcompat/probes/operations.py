@@ -18,7 +18,7 @@ out       True where it takes out=
 flags     True where the result is bool
 """
 
-COUNT = 1 << 13
+COUNT = 1 << 12
 
 
 def cases(ctx, operations):

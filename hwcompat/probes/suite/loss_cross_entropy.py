@@ -20,13 +20,14 @@ CORE = False
 SECONDS = 0.2
 VERSION = 1
 
-_FLAT = ((64, 10), (67, 1000), (33, 1001), (257, 17), (3, 32003), (4099, 5), (1, 2))
+_FLAT = ((64, 10), (17, 1000), (9, 1001), (257, 17), (2, 32003), (4099, 5), (1, 2))
 
 
 def cases(ctx):
     for rows, classes in _FLAT:
         yield "%dx%d scores" % (rows, classes), partial(plain, ctx, rows, classes)
-        yield "%dx%d scores, transposed in memory" % (rows, classes), partial(plain, ctx, rows, classes, True)
+        if classes < 1000:
+            yield "%dx%d scores, transposed in memory" % (rows, classes), partial(plain, ctx, rows, classes, True)
     for size in ((2, 5, 7, 9), (3, 21, 8, 8), (2, 4, 65)):
         for channels_last in (False, True) if len(size) == 4 else (False,):
             label = "%s scores%s" % ("x".join(map(str, size)), " in channels_last" if channels_last else "")
