@@ -96,7 +96,8 @@ def frequencies(ctx):
 
 
 def sparse(ctx):
-    torch, judged = ctx.torch, []
+    torch = ctx.torch
+    judged = []  # type: list[judge.Judgement]
     for rows, count, width in ((60, 40, 5), (129, 300, 8), (60, 40, 5)):
         index = words(ctx, rows, count, "sparse", len(judged))
         table = movement.integers(ctx, (rows, width), 100, "table", len(judged))
@@ -187,7 +188,8 @@ def _gradient_of_maxima(ctx, table, index, sizes, gradient):
     for bag, size in enumerate(sizes):
         members, start = index[start : start + size].tolist(), start + size
         for column in range(table.shape[1]) if members else ():
-            made[max(members, key=lambda row, c=column: float(table[row, c])), column] += gradient[bag, column]
+            heights = table[members, column].tolist()
+            made[members[heights.index(max(heights))], column] += gradient[bag, column]
     return made
 
 

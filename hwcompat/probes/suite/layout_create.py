@@ -58,13 +58,14 @@ def linspaces(ctx):
     torch = ctx.torch
     options = {"dtype": ctx.dtype, "device": ctx.device}
     judged = []
-    for start, end, steps in ((0, 1, 9), (-1, 1, 17), (0, 64, 65), (0, 0, 5), (3, 3, 1), (-4, 4, 33), (0, 255, 256)):
+    ranges = ((0.0, 1.0, 9), (-1.0, 1.0, 17), (0.0, 64.0, 65), (0.0, 16.0, 17), (3.0, 3.0, 1), (-4.0, 4.0, 33))
+    for start, end, steps in ranges + ((0.0, 0.0, 5), (0.0, 255.0, 256)):
         width = (end - start) / max(steps - 1, 1)
         want = torch.tensor([start + width * n for n in range(steps)], dtype=torch.float64)
         got = torch.linspace(start, end, steps, **options)
         judged.append(ctx.exact(got, want, note="(%s to %s in %d)" % (start, end, steps)))
     relative = judge.gamma(6, 2.0 ** -min(23, ctx.precision))
-    for start, end, steps in ((0, 1, 1000), (0.5, 12.25, 64), (-3, 5, 7), (0.125, 0.5, 100)):
+    for start, end, steps in ((0.0, 1.0, 1000), (0.5, 12.25, 64), (-3.0, 5.0, 7), (0.125, 0.5, 100)):
         want = torch.tensor([start + (end - start) * n / (steps - 1) for n in range(steps)], dtype=torch.float64)
         got = torch.linspace(start, end, steps, **options)
         bound = torch.full_like(want, relative * (abs(start) + abs(end)))

@@ -25,7 +25,7 @@ _LAYOUTS = ("contiguous", "channels_last", "transposed")
 # (mode, shape, amounts from the last dimension on)
 _PADS = (
     ("constant", (2, 3, 5, 7), (1, 2, 0, 3)),
-    ("constant", (1, 8, 6, 4), (-1, 2, 1, -2)),
+    ("constant", (2, 16, 6, 8), (-1, 2, 1, -2)),
     ("constant", (3, 5, 33), (0, 31)),
     ("constant", (2, 3, 4, 4), (1, 1, 1, 1, 2, 0)),
     ("reflect", (2, 3, 5, 7), (2, 3, 1, 4)),
@@ -128,10 +128,10 @@ def pad(ctx, mode, shape, amounts, layout):
 
 def patches(ctx, geometry, layout):
     functional = ctx.torch.nn.functional
-    x = movement.integers(ctx, (2, 3, 6, 8), 90, "patches", geometry, layout)
+    x = movement.integers(ctx, (2, 3, 5, 7), 90, "patches", geometry, layout)
     columns = functional.unfold(x, *geometry)
     y = movement.integers(ctx, columns.shape, 3, "columns", geometry, layout)
     return ctx.all_of(
         movement.check(ctx, lambda x: functional.unfold(x, *geometry), [x], layout, word=str(geometry)),
-        movement.check(ctx, lambda y: functional.fold(y, (6, 8), *geometry), [y], layout, word=str(geometry)),
+        movement.check(ctx, lambda y: functional.fold(y, (5, 7), *geometry), [y], layout, word=str(geometry)),
     )

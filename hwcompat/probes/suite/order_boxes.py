@@ -65,7 +65,7 @@ def suppress(ctx, count, classes=1):
 
 
 def _greedy(boxes, scores, kinds):
-    kept = []
+    kept = []  # type: list[int]
     for n in sorted(range(len(boxes)), key=lambda i: -scores[i]):
         if all(kinds[n] != kinds[k] or not _overlap(boxes[n], boxes[k]) for k in kept):
             kept.append(n)

@@ -57,9 +57,9 @@ def cases(ctx):
     for shape, size in _DYADIC + _CUBES:
         for layout in _layouts(shape):
             yield "average %s to %s %s" % (shape, size, layout), partial(dyadic, ctx, shape, size, layout)
-    for shape, size in _NINTHS:
+    for shape, sizes in _NINTHS:
         for layout in _layouts(shape):
-            yield "average %s to %s %s" % (shape, size, layout), partial(ninths, ctx, shape, size, layout)
+            yield "average %s to %s %s" % (shape, sizes, layout), partial(ninths, ctx, shape, sizes, layout)
     for shape in _GLOBAL:
         for layout in _layouts(shape):
             yield "average of 49, %s %s" % (shape, layout), partial(global_average, ctx, shape, layout)

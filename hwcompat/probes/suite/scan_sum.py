@@ -196,7 +196,7 @@ def kinds(ctx):
     torch, judged = ctx.torch, []
     for shape in ((3, 33), (2, 1030)):
         flags = ctx.integers(shape, 0, 1, "flags", *shape)
-        want, row = [], []
+        want = []
         for values in flags.tolist():
             total, row = 0, []
             for value in values:

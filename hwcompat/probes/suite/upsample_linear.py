@@ -86,6 +86,6 @@ def check(ctx, shape, size, factor, recompute, align, unit, layout):
         )
 
     finest = unit ** len(sizes) if unit else None
-    reach = min(256 // finest, 100) if unit else 100
+    reach = min(256 // finest, 100) if finest else 100
     x = movement.integers(ctx, shape, reach, shape, layout)
     return resampling.check(ctx, resized, axes, x, 1, finest, layout, word=str(shape))
