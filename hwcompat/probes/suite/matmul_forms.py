@@ -90,8 +90,8 @@ def cases(ctx):
     for row in _EQUATIONS:
         form = _form("einsum %s" % row[0], *row[1:], function=_einsum(row[0]))
         yield form.label, partial(products.check, ctx, form, _VIEWS[:2])
-    for row in _FUNCTIONS:
-        form = _form(row[0], *row[1:], function=_named(row[0]))
+    for entry in _FUNCTIONS:
+        form = _form(entry[0], *entry[1:], function=_named(entry[0]))
         yield form.label, partial(products.check, ctx, form, ("whole", "strided", "offset"))
     for empty in _EMPTY:
         form = _form("matmul", *empty)
