@@ -101,8 +101,8 @@ class Number:
         value = keep * self.value + (1 - keep) * other.value
         before = keep * self.error + abs(1 - keep) * other.error
         near = min(keep, 1 - keep)
-        steps = (keep * self.value, (1 - keep) * other.value, other.value - self.value)
-        steps += (keep * (other.value - self.value), (1 - keep) * (other.value - self.value), value)
+        apart = other.value - self.value
+        steps = [keep * self.value, (1 - keep) * other.value, apart, keep * apart, (1 - keep) * apart, value]
         exact = before == 0
         for step in steps:
             exact = exact & representable(of, step)

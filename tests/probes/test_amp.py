@@ -39,8 +39,8 @@ def test_a_healthy_cpu_is_silent(probe, dtype, seed):
 
 
 def test_every_amp_probe_feeds_the_amp_capabilities():
-    assert {probe for probe, _ in AMP} == {"amp.gradscaler", "amp.autocast", "amp.train_step"}
-    assert all(PROBES[probe].feeds == "amp" and PROBES[probe].core for probe, _ in AMP)
+    assert all(PROBES[probe].feeds == "amp" for probe, _ in AMP)
+    assert {probe for probe, _ in AMP if PROBES[probe].core} == {"amp.gradscaler", "amp.autocast", "amp.train_step"}
 
 
 def test_the_state_machine_visits_every_place_with_every_kind():
@@ -215,6 +215,147 @@ STEP_FAULTS = {
 @pytest.mark.parametrize(("name", "dtype"), list(product(STEP_FAULTS, ["float16", "bfloat16"])))
 def test_a_fault_anywhere_in_the_step_is_seen(name, dtype):
     assert outcome("amp.train_step", dtype, STEP_FAULTS[name]())["status"] == "fail"
+
+
+# --- GradScaler in front of every optimizer ---------------------------------------------------------------------------
+def caught(probe, dtype, fault, only=""):
+    """What the first case (of those whose label holds `only`) that fails under the fault says; "" if none does."""
+    ctx = context.Context(torch, "cpu", dtype, probe)
+    with fault:
+        for label, case in execute.load(PROBES[probe]).cases(ctx):
+            if only in label:
+                found = case()
+                if found.status != "pass":
+                    assert found.status == "fail"
+                    return f"{label}: {found.detail}"
+    return ""
+
+
+def blind_to_the_last(args):
+    """Only infinities in the last tensor: not found."""
+    if all(bool(torch.isfinite(t).all()) for t in args[0][:-1]):
+        args[1].zero_()
+
+
+def blind_beyond_a_chunk(args):
+    if all(bool(torch.isfinite(t.flatten()[:65536]).all()) for t in args[0]):
+        args[1].zero_()
+
+
+OPTIMIZER_FAULTS = {
+    "the last parameter is not looked at": (UNSCALE, blind_to_the_last, "SGD, loop"),
+    "what lies beyond a chunk is not looked at": (UNSCALE, blind_beyond_a_chunk, "65,536, SGD"),
+    "fused AdamW moves its moments": ("_fused_adamw_", lambda args: args[2][1].add_(1), "AdamW, fused"),
+    "fused Adam moves its last element": ("_fused_adam_", lambda args: args[0][2][-1].add_(0.25), "Adam, fused"),
+    "fused Adam counts skipped steps": ("_fused_adam_", lambda args: args[5][0].add_(1), "Adam, fused"),
+    "fused SGD doubles its momentum": ("_fused_sgd_", lambda args: args[2][3].mul_(2), "SGD, fused"),
+    "gradients unscaled twice": (UNSCALE, lambda args: [t.mul_(0.5) for t in args[0]], "Adagrad, foreach"),
+    "never grows": ("_amp_update_scale_", frozen_growth, "SGD, loop"),
+    "clipping": ("_foreach_mul_", lambda args: args[0][0].mul_(2), "clip"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZER_FAULTS)
+def test_a_fault_between_scaler_and_optimizer_is_seen(name):
+    operator, change, only = OPTIMIZER_FAULTS[name]
+    assert caught("amp.optimizers", "float16", called(operator, change), only)
+
+
+def test_a_fused_step_that_ignores_found_inf_is_seen():
+    """As between torch 2.0 and its repair (pytorch#95847): the update happens although an infinity was found."""
+
+    def alter(name, func, args, kwargs, out):
+        if name == "_fused_adamw_" and kwargs.get("found_inf") is not None and bool(kwargs["found_inf"]):
+            args[0][0].add_(1)
+        return out
+
+    assert caught("amp.optimizers", "float16", _dispatch.after_each(torch, alter), "AdamW, fused")
+
+
+def test_a_second_unscale_that_is_accepted_is_seen(monkeypatch):
+    monkeypatch.setattr(torch.amp.GradScaler, "unscale_", lambda self, optimizer: None)
+    assert "accepted" in caught("amp.optimizers", "float16", contextlib.nullcontext(), "twice is refused")
+
+
+# --- regions and lists ------------------------------------------------------------------------------------------------
+def stale_cast():
+    """The second and later casts of one shape give what the first gave, as a cache that is never cleared."""
+    first = {}
+
+    def alter(name, func, args, kwargs, out):
+        if name == "_to_copy" and out.dtype in LOW and args[0].dtype == torch.float32:
+            return first.setdefault(tuple(out.shape), out)
+        return out
+
+    return _dispatch.after_each(torch, alter)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_stale_cast_of_a_weight_is_seen(dtype):
+    assert "step 1" in caught("amp.regions", dtype, stale_cast(), "weight changed")
+
+
+REGION_FAULTS = {
+    "gradient cast back wrongly": ("_to_copy", FP32, lambda args, out: out * 2, "used twice"),
+    "inside a checkpoint": ("clamp", LOW, lambda args, out: out * 0, "checkpoint"),
+    "product of a custom function": ("mm", LOW, lambda args, out: out.roll(1, -1), "custom_fwd"),
+    "16-bit input": ("mm", LOW, lambda args, out: out * 2, "16-bit input"),
+}
+
+
+@pytest.mark.parametrize(("name", "dtype"), list(product(REGION_FAULTS, ["float16", "bfloat16"])))
+def test_a_fault_inside_a_region_is_seen(name, dtype):
+    operator, results, change, only = REGION_FAULTS[name]
+
+    def alter(called_name, func, args, kwargs, out):
+        hit = called_name == operator and isinstance(out, torch.Tensor) and out.dtype in results
+        return change(args, out) if hit else out
+
+    assert caught("amp.regions", dtype, _dispatch.after_each(torch, alter), only)
+
+
+def test_regions_that_do_nothing_are_seen():
+    substitute = Torch(autocast=lambda **options: contextlib.nullcontext())
+    for dtype in ("float16", "bfloat16"):
+        assert run_with(substitute, "amp.regions", dtype)["status"] == "fail"
+
+
+LIST_FAULTS = {
+    "convolution": ("convolution", "conv1d"),
+    "transposed convolution": ("convolution", "conv_transpose2d"),
+    "backward of a convolution": ("convolution_backward", "conv3d"),
+    "prelu": ("_prelu_kernel", "prelu"),
+    "sum": ("sum", "sums of 4096"),
+    "cumulative sum": ("cumsum", "cumsum"),
+    "power": ("pow", "pow"),
+    "layer norm": ("native_layer_norm", "layer_norm"),
+}
+
+
+@pytest.mark.parametrize("name", LIST_FAULTS)
+def test_a_wrong_operator_of_the_lists_is_seen(name):
+    operator, only = LIST_FAULTS[name]
+
+    def alter(called_name, func, args, kwargs, out):
+        tensors = _dispatch.tensors(torch, out)
+        if called_name != operator or tensors[0].dtype == torch.float64:
+            return out
+        for tensor in tensors[:2]:
+            if tensor.numel():
+                tensor[tuple(size - 1 for size in tensor.shape)] += 0.5 + tensor.abs().max() / 64
+        return out
+
+    for dtype in ("float16", "bfloat16"):
+        assert caught("amp.lists", dtype, _dispatch.after_each(torch, alter), only)
+
+
+def test_on_cuda_the_lists_decide_the_dtypes(monkeypatch):
+    def as_on_the_cpu(device_type, **options):
+        return torch.autocast("cpu", **options)
+
+    monkeypatch.setattr(context.Context, "kind", "cuda")
+    result = run_with(Torch(autocast=as_on_the_cpu), "amp.lists", "bfloat16")
+    assert {"layer_norm", "cumsum", "rsqrt"} <= set(result["failed_cases"])
 
 
 # --- repeatability ----------------------------------------------------------------------------------------------------

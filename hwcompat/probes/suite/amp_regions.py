@@ -212,28 +212,23 @@ def _product(ctx, wide):
         tools, options = torch.cuda.amp, {}
     casts = dict(options, cast_inputs=torch.float32) if wide else options
 
-    class Product(torch.autograd.Function):
-        @staticmethod
-        def forward(state, a, b):
-            state.save_for_backward(a, b)
-            y = torch.mm(a, b)
-            seen.append(y.dtype)
-            return y
+    def forward(state, a, b):
+        state.save_for_backward(a, b)
+        y = torch.mm(a, b)
+        seen.append(y.dtype)
+        return y
 
-        @staticmethod
-        def backward(state, dy):
-            a, b = state.saved_tensors
-            da, db = torch.mm(dy, b.t()), torch.mm(a.t(), dy)
-            seen.append(da.dtype)
-            return da.to(a.dtype), db.to(b.dtype)
+    def backward(state, dy):
+        a, b = state.saved_tensors
+        da, db = torch.mm(dy, b.t()), torch.mm(a.t(), dy)
+        seen.append(da.dtype)
+        return da.to(a.dtype), db.to(b.dtype)
 
-    Product.forward = staticmethod(
-        tools.custom_fwd(**casts)(Product.forward) if casts else tools.custom_fwd(Product.forward)
-    )
-    Product.backward = staticmethod(
-        tools.custom_bwd(**options)(Product.backward) if options else tools.custom_bwd(Product.backward)
-    )
-    return Product, seen
+    methods = {
+        "forward": staticmethod(tools.custom_fwd(**casts)(forward) if casts else tools.custom_fwd(forward)),
+        "backward": staticmethod(tools.custom_bwd(**options)(backward) if options else tools.custom_bwd(backward)),
+    }
+    return type("Product", (torch.autograd.Function,), methods), seen
 
 
 def low_input(ctx):
