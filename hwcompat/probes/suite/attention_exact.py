@@ -24,7 +24,7 @@ LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.8
+SECONDS = 0.6
 VERSION = 1
 WORKAROUND = "Choose another attention backend: torch.nn.attention.sdpa_kernel or torch.backends.cuda.enable_*_sdp."
 
@@ -61,10 +61,10 @@ _OPTIONS = {"every": "bool", "padding": "bool"}
 
 
 def cases(ctx):
-    for case in _CASES + (_LARGE if ctx.large else ()):
+    for number, case in enumerate(_CASES + (_LARGE if ctx.large else ())):
         for turn in range(2 if case in [_CASES[i] for i in _TWINS] else 1):
             make = attention.remembered(partial(attention_codes.prepared, ctx, case, turn))
-            for backend in attention.backends(ctx):
+            for backend in attention.backends(ctx, number):
                 yield label_of(case, turn, backend), partial(one, ctx, case, backend, make)
     yield "65537 windows of 2 x 2", partial(windows, ctx, 65537)
 

@@ -21,7 +21,7 @@ LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.2
+SECONDS = 0.3
 VERSION = 1
 
 _HEADS, _WIDTH, _BITS = 2, 16, 3

@@ -21,7 +21,7 @@ LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.4
+SECONDS = 0.2
 VERSION = 1
 WORKAROUND = "Turn cuDNN off around this layer: torch.backends.cudnn.flags(enabled=False)."
 

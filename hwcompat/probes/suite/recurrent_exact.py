@@ -22,7 +22,7 @@ LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
-SECONDS = 0.5
+SECONDS = 0.4
 VERSION = 1
 WORKAROUND = "Turn cuDNN off around this layer: torch.backends.cudnn.flags(enabled=False)."
 
