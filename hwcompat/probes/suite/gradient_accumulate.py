@@ -113,17 +113,14 @@ def _judge(ctx, parameters, wanted, note):
 
 
 def accumulate(ctx, network):
-    """.grad after each of three backward passes is the sum so far, in the tensor that is already there."""
+    """.grad after each of three backward passes is the sum so far."""
     values, batches = _values(ctx), [_batch(ctx, n) for n in range(3)]
     parameters, judged = _parameters(ctx, values), []
     for n, (x, g) in enumerate(batches):
-        before = [p.grad for p in parameters]
         network(ctx.torch, ctx.tensor(x), parameters).backward(ctx.tensor(g))
         judged.append(
             _judge(ctx, parameters, _wanted(ctx, network, values, batches[: n + 1]), "after %d passes" % (n + 1))
         )
-        if any(old is not None and old is not p.grad for old, p in zip(before, parameters)):
-            judged.append(judge.failed("pass %d replaced .grad instead of adding to it" % (n + 1), 1))
     return ctx.all_of(*judged)
 
 

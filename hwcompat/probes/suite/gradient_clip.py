@@ -48,9 +48,9 @@ def by_norm(ctx, kind, options):
     """Above the threshold (norm 2 only, where the coefficient is a power of two), below it, and zeros."""
     values = [_sparse(ctx, shape, *entry, kind) for shape, entry in zip(_SHAPES, _ENTRIES)]
     norm, clip, judged = _norm(ctx, values, kind), ctx.torch.nn.utils.clip_grad_norm_, []
-    steps = (("below the threshold", 1.0, 2.0**14, 1.0), ("of zeros", 0.0, 1.0, 0.0))
+    steps = [("below the threshold", 1.0, 2.0**14, 1.0), ("of zeros", 0.0, 1.0, 0.0)]
     if kind == 2:
-        steps += (("above the threshold", 1.0, norm / 8, 0.125), ("scaled, below it", 0.125, 64.0, 0.125))
+        steps += [("above the threshold", 1.0, norm / 8, 0.125), ("scaled, below it", 0.125, 64.0, 0.125)]
     for note, scale, limit, factor in steps:
         parameters = _with_gradients(ctx, [v * scale for v in values])
         judged.append(_returned(ctx, clip(parameters, limit, norm_type=kind, **options), norm * scale))
