@@ -128,7 +128,7 @@ def pad(ctx, mode, shape, amounts, layout):
 
 def patches(ctx, geometry, layout):
     functional = ctx.torch.nn.functional
-    x = movement.integers(ctx, (2, 3, 5, 7), 90, "patches", geometry, layout)
+    x = movement.integers(ctx, (5, 6, 5, 7), 90, "patches", geometry, layout)
     columns = functional.unfold(x, *geometry)
     y = movement.integers(ctx, columns.shape, 3, "columns", geometry, layout)
     return ctx.all_of(

@@ -126,9 +126,10 @@ def whole(ctx):
             want = torch.zeros(x.numel(), dtype=torch.float64)
             want[place] = 3
             judged.append(ctx.exact(leaf.grad, want.reshape(shape), note="(gradient)"))
-    x = ordering.distinct(ctx, 5, 400, "aminmax")
-    low, high = torch.aminmax(ctx.tensor(x), dim=1)
-    judged += [ctx.exact(low, x.amin(1), note="(aminmax)"), ctx.exact(high, x.amax(1), note="(aminmax)")]
+    for rows, layout in ((5, "contiguous"), (1025, "transposed"), (5, "contiguous")):
+        x = ordering.distinct(ctx, rows, 9, "aminmax", layout, len(judged))
+        low, high = torch.aminmax(movement.arranged(ctx, ctx.tensor(x), layout), dim=1)
+        judged += [ctx.exact(low, x.amin(1), note="(aminmax)"), ctx.exact(high, x.amax(1), note="(aminmax)")]
     return ctx.all_of(*judged)
 
 

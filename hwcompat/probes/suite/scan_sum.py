@@ -112,7 +112,7 @@ def products(ctx, shape, dim):
                 ctx,
                 lambda x: torch.cumprod(x, dim),
                 [ctx.tensor(values)],
-                "contiguous",
+                "transposed" if values is zero else "contiguous",
                 [gradient] if want.gradients else None,
                 want,
             )
