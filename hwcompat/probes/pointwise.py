@@ -172,10 +172,10 @@ class Pool:
         for number, (view, turned) in enumerate(
             ((_same, False), (_transposed, False), (_transposed, True), (_same, False))
         ):
-            index = self.places((65, 63), "out", number)
+            index = self.places((67, 65), "out", number)
             kind = dtype or self.ctx.dtype
             before = float("nan") if kind.is_floating_point else 1
-            out = torch.full((65, 63), before, dtype=kind, device=self.ctx.device)
+            out = torch.full((67, 65), before, dtype=kind, device=self.ctx.device)
             places = index if turned else view(index).contiguous()
             operands = [self.storage(which, places) for which in range(len(self.bits))]
             call(*[view(operand) if turned else operand for operand in operands], out=view(out))

@@ -81,12 +81,12 @@ def test_a_broken_operator_is_caught_even_if_only_sometimes_broken(operator: str
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_constants_and_slopes_of_other_functions_are_caught(dtype: str) -> None:
-    """A slope of 0.02 for 0.01, softplus without beta, gelu by tanh where it was not asked for."""
+    """Twice the slope, and gelu by tanh where it was not asked for."""
 
     def steeper(out: Any) -> None:
         out.copy_(torch.where(out < 0, out * 2, out))
 
-    assert "0.01" in first_failure("activation.common", dtype, broken("leaky_relu", steeper, conditional.second))[0]
+    assert "leaky_relu" in first_failure("activation.common", dtype, broken("leaky_relu", steeper))[0]
     fast = functools.partial(torch.nn.functional.gelu, approximate="tanh")
     from hwcompat.probes.simulate import _dispatch
 
@@ -110,7 +110,8 @@ def test_one_unit_off_everywhere_is_a_feature_and_in_one_place_a_fault() -> None
         bits.view(-1)[-1] += 1
         out.copy_(bits.view(out.dtype))
 
-    found = outcome("activation.common", "float16", broken("tanh", next_number))
+    with broken("tanh_", next_number):
+        found = outcome("activation.common", "float16", broken("tanh", next_number))
     assert any(feature.startswith("tanh: off by more than the documented error") for feature in found["features"])
     assert "tanh" not in found["failed_cases"]
     assert "tanh" in outcome("activation.common", "float16", broken("tanh", last_only))["failed_cases"]
