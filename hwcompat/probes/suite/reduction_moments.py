@@ -30,6 +30,8 @@ def cases(ctx):
         for unbiased in (True, False):
             label = "%dx%d %s" % (shape + ("unbiased" if unbiased else "biased",))
             yield label, partial(check, ctx, shape, (1,), unbiased)
+    for unbiased in (True, False):
+        yield "5x13 over dim 0, %s" % unbiased, partial(check, ctx, (5, 13), (0,), unbiased)
     for dims in ((0,), (0, 2, 3), (1,), (2, 3), (0, 1, 2, 3)):
         for layout in ("contiguous", "channels_last", "swapped", "strided"):
             yield "3x4x5x6 over %s %s" % (dims, layout), partial(check, ctx, (3, 4, 5, 6), dims, True, layout)
