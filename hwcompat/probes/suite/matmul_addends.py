@@ -66,8 +66,11 @@ def _form(name, shapes, scales):
 
 def _call(name):
     def function(torch, c, a, b, beta, alpha):
+        operator = getattr(torch, name)
+        if c.dtype == torch.float64:  # the reference: torch 1.13 and older err at beta=0 here too
+            return 2 * beta * c + alpha * operator(torch.zeros_like(c), a, b)
         # Twice the addend: a half of it is still an integer.
-        return getattr(torch, name)(2 * c, a, b, beta=beta, alpha=alpha)
+        return operator(2 * c, a, b, beta=beta, alpha=alpha)
 
     return function
 
