@@ -81,42 +81,51 @@ def run(
     """
     wanted = tuple(dict.fromkeys(tasks))
     _check_simulation(simulate)
-    finished: list[Result] = []
-    held: dict[Task, Result] = {}
-
-    running = ""
-
-    def observe(event: Event) -> None:
-        nonlocal running
-        if event["event"] == "begin":
-            running = ("again " if (held and not waiting) else "") + f"{event['probe']} {event['dtype']}"
-        if progress is not None and event["event"] in ("begin", "progress"):
-            progress(len(finished), len(wanted), running + _how_far(event))
-        if on_event is not None:
-            on_event(event)
-
-    def finish(result: Result) -> Result:
-        finished.append(result)
-        if progress is not None:
-            progress(len(finished), len(wanted), f"{result.probe} {result.dtype}: {result.status}")
-        return result
-
+    teller = _Teller(len(wanted), progress, on_event)
     settings = session.Settings(
-        python, device, level, seed, simulate, folder, timeout, memory_limit, observe, load_seconds
+        python, device, level, seed, simulate, folder, timeout, memory_limit, teller.observe, load_seconds
     )
-    waiting = dict.fromkeys(wanted)
+    held: dict[Task, Result] = {}
     try:
         for task, result in _all_groups(wanted, settings):
-            del waiting[task]
             if result.status in REPEATED:
                 held[task] = result
             else:
-                yield finish(result)
+                yield teller.finish(result)
+        teller.prefix = "again "
         for task, again in _all_groups(tuple(held), settings, repeating=True):
-            yield finish(settle(held.pop(task), again))
+            yield teller.finish(settle(held.pop(task), again))
     except KeyboardInterrupt:
-        yield from map(finish, held.values())
+        yield from map(teller.finish, held.values())
         raise
+
+
+class _Teller:
+    """Tells `progress` and `on_event` what happens in a run of `total` tasks."""
+
+    def __init__(self, total: int, progress: Progress | None, on_event: Callable[[Event], None] | None) -> None:
+        self._total, self._progress, self._on_event = total, progress, on_event
+        self._finished, self._running = 0, ""
+        self.prefix = ""
+
+    def observe(self, event: Event) -> None:
+        """A line of the protocol."""
+        if event["event"] == "begin":
+            self._running = f"{self.prefix}{event['probe']} {event['dtype']}"
+        if event["event"] in ("begin", "progress"):
+            self._tell(self._running + _how_far(event))
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def finish(self, result: Result) -> Result:
+        """A result that is final."""
+        self._finished += 1
+        self._tell(f"{result.probe} {result.dtype}: {result.status}")
+        return result
+
+    def _tell(self, label: str) -> None:
+        if self._progress is not None:
+            self._progress(self._finished, self._total, label)
 
 
 def _how_far(event: Event) -> str:
