@@ -10,7 +10,7 @@ from functools import partial
 
 from .. import judge, mixed
 
-GROUP = "amp"
+GROUP = "training"
 LEVEL = "quick"
 RULE = "EXACT"
 DTYPES = ("float16", "bfloat16")

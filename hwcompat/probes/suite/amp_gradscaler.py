@@ -13,7 +13,7 @@ from functools import partial
 
 from .. import mixed
 
-GROUP = "amp"
+GROUP = "training"
 LEVEL = "quick"
 RULE = "EXACT"
 DTYPES = ("float16",)

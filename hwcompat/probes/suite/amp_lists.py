@@ -13,7 +13,7 @@ from functools import partial
 
 from .. import judge, mixed
 
-GROUP = "amp"
+GROUP = "training"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float16", "bfloat16")

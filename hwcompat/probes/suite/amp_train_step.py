@@ -16,7 +16,7 @@ from functools import partial
 
 from .. import convolution, judge, mixed
 
-GROUP = "amp"
+GROUP = "training"
 LEVEL = "quick"
 RULE = "EXACT"
 DTYPES = ("float16", "bfloat16")

@@ -20,7 +20,7 @@ from functools import partial
 
 from .. import execute, judge, torch_state
 
-GROUP = "fingerprint"
+GROUP = "memory"
 LEVEL = "standard"
 RULE = "FEATURE"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -10,7 +10,7 @@ of float32's own subnormal range, where flushing is legal.
 
 from functools import partial
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -12,7 +12,7 @@ Source: https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
 
 from functools import partial
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -15,7 +15,7 @@ from functools import partial
 from ..functions import E, u
 from .softmax_log import reference
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -13,7 +13,7 @@ Source: https://pytorch.org/docs/stable/nn.html (loss functions: their formulas)
 from functools import partial
 from typing import Any
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

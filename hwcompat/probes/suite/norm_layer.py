@@ -15,7 +15,7 @@ from functools import partial
 
 from .. import normalisation as norm
 
-GROUP = "norm"
+GROUP = "elementwise"
 LEVEL = "quick"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")

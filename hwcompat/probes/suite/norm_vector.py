@@ -16,7 +16,7 @@ from functools import partial
 
 from .. import normalisation as norm
 
-GROUP = "norm"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")

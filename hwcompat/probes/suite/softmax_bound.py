@@ -19,7 +19,7 @@ from functools import partial
 
 from .. import judge
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")

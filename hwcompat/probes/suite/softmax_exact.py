@@ -10,7 +10,7 @@ are not asked for.)
 
 from functools import partial
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -14,7 +14,7 @@ logsumexp is then the maximum itself and its gradient the incoming one at the ma
 from collections import namedtuple
 from functools import partial
 
-GROUP = "softmax"
+GROUP = "elementwise"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

@@ -18,7 +18,7 @@ from functools import partial
 from .. import judge, networks, spatial
 from ..sweeping import Sweep
 
-GROUP = "sweep"
+GROUP = "conv"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")

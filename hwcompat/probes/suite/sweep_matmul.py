@@ -13,7 +13,7 @@ from functools import partial
 
 from .. import freivalds, judge, networks
 
-GROUP = "sweep"
+GROUP = "matmul"
 LEVEL = "standard"
 RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
