@@ -1,7 +1,8 @@
 """What simpler checks see of a fault: three baselines on one small detection net of our own.
 
 The net has random weights, a fixed seed and one synthetic picture repeated eight times; nothing is downloaded. Its
-predictions are the eight most confident boxes in pixels, their confidence and their class.
+predictions are the eight most confident boxes in pixels, their confidence and their class. The comparison is made in
+fp16 as by the program that it follows; the search for NaN in fp16 and in bf16.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from detection_run import Memory, Outcome
 
 NAMES = ("forward_only", "any_nan", "all_nan")
 TOLERANCE = 0.5
+SPREAD = 100.0
+"""Factor on the head's random weights, so that boxes lie all over the picture; fp16 then moves them by 0.03 pixels."""
 BATCH, SIZE, CLASSES, KEPT = 8, 96, 4, 8
 
 
@@ -46,6 +49,8 @@ def prepared(torch: Any) -> tuple[Any, Any]:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         net = network(torch).eval()
+        with torch.no_grad():
+            net.head.weight.mul_(SPREAD)
         picture = torch.rand(1, 3, SIZE, SIZE)
     return net, picture.repeat(BATCH, 1, 1, 1)
 
@@ -71,7 +76,7 @@ def check(torch: Any, mode: Any, dtype: str) -> dict[str, bool]:
         return dict.fromkeys(NAMES, True)
     close = plain.shape == mixed.shape and torch.allclose(plain, mixed, rtol=0.0, atol=TOLERANCE)
     nan = torch.isnan(raw)
-    return {"forward_only": not close, "any_nan": bool(nan.any()), "all_nan": bool(nan.all())}
+    return {"forward_only": dtype == "float16" and not close, "any_nan": bool(nan.any()), "all_nan": bool(nan.all())}
 
 
 def scores(faults: Sequence[Fault], memory: Memory) -> dict[str, dict[str, bool]]:

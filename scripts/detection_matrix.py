@@ -23,7 +23,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Suite:
 
     digests: dict[str, str]
     healthy: dict[Task, Outcome] = field(default_factory=dict)
+    outdated: set[Task] = field(default_factory=set)
+    """Tasks whose probe has changed since: `healthy` says what it called then, for choosing probes alone."""
 
     @property
     def usable(self) -> list[Task]:
@@ -67,7 +69,10 @@ class Suite:
 
 
 def suite(options: argparse.Namespace, memory: Memory) -> Suite:
-    """The suite with its healthy outcomes, from memory where nothing changed."""
+    """The suite with its healthy outcomes, from memory where nothing changed.
+
+    With --score what a probe called before it changed is good enough to choose probes by; see `believe`.
+    """
     probes = [
         probe
         for probe in catalogue.select(catalogue.listing(), options.level, tuple(options.only))
@@ -83,14 +88,43 @@ def suite(options: argparse.Namespace, memory: Memory) -> Suite:
     missing = []
     for task in tasks:
         known = memory.get(key(running.HEALTHY, made, task, options.level))
+        before = memory.get(latest(task, options.level)) if options.score else None
         if known:
             made.healthy[task] = known
+        elif before:
+            made.healthy[task] = before
+            made.outdated.add(task)
         else:
-            missing.append(Job(None, [task], False))
-    for _, task, found in running.work(missing, options.level, options.jobs):
-        made.healthy[task] = found
-        memory.put(key(running.HEALTHY, made, task, options.level), found)
+            missing.append(task)
+    run_healthy(missing, made, memory, options)
     return made
+
+
+def run_healthy(tasks: Iterable[Task], made: Suite, memory: Memory, options: argparse.Namespace) -> None:
+    jobs = [Job(None, [task], False) for task in tasks]
+    tell(f"{len(jobs)} of {len(made.healthy) + len(jobs)} tasks to run on the healthy machine")
+    for _, task, found in running.work(jobs, options.level, options.jobs):
+        made.healthy[task] = found
+        made.outdated.discard(task)
+        memory.put(key(running.HEALTHY, made, task, options.level), found)
+        memory.put(latest(task, options.level), found)
+
+
+def latest(task: Task, level: str) -> str:
+    return f"calls {task[0]} {task[1]} {level}"
+
+
+def believe(
+    found: dict[str, dict[Task, Outcome]], made: Suite, memory: Memory, options: argparse.Namespace
+) -> dict[str, dict[Task, Outcome]]:
+    """`found` without the catches of probes that raise an alarm on the healthy machine as well."""
+    catching = {task for outcomes in found.values() for task, outcome in outcomes.items() if outcome.caught}
+    run_healthy(sorted(catching & made.outdated), made, memory, options)
+    loud = set(made.alarms)
+    return {
+        name: {task: outcome for task, outcome in outcomes.items() if task not in loud}
+        for name, outcomes in found.items()
+    }
 
 
 def key(fault_digest: str, made: Suite, task: Task, level: str) -> str:
@@ -229,7 +263,7 @@ def main(argv: list[str] | None = None) -> int:
     memory = Memory(options.cache)
     made = suite(options, memory)
     faults = faults_for(options)
-    found = run(faults, made, memory, options)
+    found = believe(run(faults, made, memory, options), made, memory, options)
     wanted = [] if options.no_baselines or options.set == "operators" else [f for f in faults if not f.is_environment]
     beside = baselines.scores(wanted, memory)
     result = report.Result(options.set, options.score, faults, made, found, beside)

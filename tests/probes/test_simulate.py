@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+import hwcompat
+from hwcompat import api, cli, errors, runner
 from hwcompat.probes import catalogue, execute, simulate
 from hwcompat.probes.simulate import _alter, _dispatch, _mutation, gtx16xx, rounding, slow_fp16
 
@@ -301,3 +305,43 @@ def test_every_made_up_change_changes_something(change):
     assert mode.hits[0] >= 1
     assert not torch.equal(results[1], healthy[1])
     assert torch.equal(results[0], healthy[0]) == (change in ("later", "stale"))
+
+
+# --- as users name them -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("convolution.wgrad_nans", "convolution.wgrad_nan"),
+        ("wgrad_nan", "convolution.wgrad_nan"),
+        ("gtx1660", "gtx16xx"),
+        ("atention.dq_tail", "attention.dq_tail"),
+    ],
+)
+def test_a_wrong_name_gets_the_nearest(word, nearest):
+    with pytest.raises(errors.UsageError) as refusal:
+        runner._check_simulation(word)
+    assert refusal.value.hint.startswith(f"nearest: {nearest}")
+
+
+@pytest.mark.parametrize("name", simulate.NEEDS_PROCESS)
+def test_what_would_take_the_process_along_needs_a_worker(name):
+    with pytest.raises(errors.UsageError, match="this very process"):
+        hwcompat.probe("cpu", only=("cast.widen",), isolate=False, simulate=name)
+    runner._check_simulation(name)
+
+
+def test_the_command_line_lists_every_fault_with_its_source():
+    told = CliRunner().invoke(cli.main, ["probe", "--simulate", "list"])
+    assert told.exit_code == 0
+    assert [line.split("  ")[0] for line in told.stdout.splitlines()] == list(simulate.listing())
+    assert json.loads(CliRunner().invoke(cli.main, ["probe", "--simulate", "list", "--json"]).stdout) == FAULTS
+
+
+def test_a_fault_of_a_family_is_simulated_named_and_no_row():
+    report = hwcompat.probe("cpu", only=("cast.widen",), isolate=False, simulate="casts.flush_wide")
+    assert report.simulated == "casts.flush_wide"
+    assert {result.status for result in report.results if result.dtype == "float16"} == {"fail"}
+    with pytest.raises(errors.UsageError):
+        api.record(report)

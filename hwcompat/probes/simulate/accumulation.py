@@ -12,8 +12,6 @@ FAULTS = {
     "https://github.com/pytorch/pytorch/issues/2391",
     "cumsum_16bit": "running sums of 16-bit numbers stop where 16 bits end, "
     "https://github.com/pytorch/pytorch/issues/2391",
-    "embedding_gradient_16bit": "gradients of repeated indices are added up in 16 bits, "
-    "https://github.com/tenstorrent/tt-metal/pull/53386",
 }
 
 _PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
@@ -21,6 +19,8 @@ _PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
 
 def _in_pieces(torch, call, length):
     """The product of the last two operands with every partial sum of `length` terms rounded to the result's dtype."""
+    if _dispatch.works_in_place(call.func):
+        return None  # one operand is overwritten by now
     left, right = call.args[-2:]
     dtype = call.out.dtype
     total = torch.zeros(call.out.shape, dtype=torch.float32, device=call.out.device)
@@ -84,11 +84,3 @@ def cumsum_16bit(torch):
         return call.out.clamp(-limit, limit)
 
     return _dispatch.on(torch, ("cumsum",), change)
-
-
-def embedding_gradient_16bit(torch):
-    def change(call):
-        limit = 2048.0 if call.out.dtype == torch.float16 else 256.0
-        return call.out.clamp(-limit, limit)
-
-    return _dispatch.on(torch, ("embedding_dense_backward",), change)

@@ -24,7 +24,7 @@ def _stuck(torch, wanted):
     def alter(name, func, args, kwargs, out):
         fits = isinstance(out, torch.Tensor) and out.numel() >= _LARGE and wanted(out) and out.is_contiguous()
         if _dispatch.base_name(name) in _WRITES and fits:
-            out.view(-1).view(torch.int32)[4097] |= 32
+            out.view(-1).view(torch.uint8)[4 * 4097] |= 32
             hits[0] += 1
         return out
 

@@ -67,16 +67,20 @@ def _statistics(torch, call):
 
 
 def _rescaled(torch, call, variance):
-    """The output as if each row had been divided by `variance(rows)` instead; without affine parameters only."""
-    affine = [call.args[2:4], call.args[1:3]][call.name == "native_group_norm"]
-    if any(value is not None for value in affine):
-        return None
+    """The output as if each row had been divided by the root of `variance(rows)` instead."""
+    grouped = call.name == "native_group_norm"
+    weight, bias = call.args[1:3] if grouped else call.args[2:4]
     rows, eps = _statistics(torch, call), call.args[-1]
     if not rows.numel():
         return None
     mean = rows.mean(1, keepdim=True)
-    wrong = (rows - mean) / (variance(rows) + eps).sqrt()
-    return _with_first(call.out, wrong.reshape(call.out[0].shape).to(call.out[0].dtype))
+    wrong = ((rows - mean) / (variance(rows) + eps).sqrt()).reshape(call.out[0].shape)
+    channels = [1, -1] + [1] * (wrong.dim() - 2)
+    if weight is not None:
+        wrong = wrong * (weight.double().reshape(channels) if grouped else weight.double())
+    if bias is not None:
+        wrong = wrong + (bias.double().reshape(channels) if grouped else bias.double())
+    return _with_first(call.out, wrong.to(call.out[0].dtype))
 
 
 def _squared(rows):

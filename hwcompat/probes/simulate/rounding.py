@@ -26,21 +26,17 @@ def _recomputed(torch, names, operand, dtypes):
     """The operators on operands that `operand` has cut short."""
 
     def change(call):
-        args = _dispatch.mapped(torch, list(call.args), operand)
-        if call.name == "convolution_backward":
-            return None
-        function = call.func
-        if "out" in call.kwargs:
-            return None
-        return function(*args, **call.kwargs)
+        if _dispatch.works_in_place(call.func):
+            return None  # one operand is overwritten by now
+        return call.func(*_dispatch.mapped(torch, list(call.args), operand), **call.kwargs)
 
     return _dispatch.on(torch, names, change, dtypes)
 
 
 def toward_zero(torch):
     def change(call):
-        if "out" in call.kwargs or call.out.dim() < 2:
-            return None
+        if _dispatch.works_in_place(call.func):
+            return None  # one operand is overwritten by now
         wide = call.func(*_dispatch.mapped(torch, list(call.args), lambda t: t.double()), **call.kwargs)
         return cut(torch, wide, call.out)
 
