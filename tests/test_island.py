@@ -90,6 +90,7 @@ def test_misbehaviour_is_blamed_rightly_under_an_old_torch(tmp_path: Path, monke
     statuses = {key: result.status for key, result in _old(tasks, folder="selftest", memory_limit=2**29).items()}
     assert {status for (name, _), status in statuses.items() if name == "selftest.pass"} == {"pass"}
     assert {name.partition(".")[2]: status for (name, _), status in statuses.items() if name != "selftest.pass"} == {
+        "alive": "pass",
         "exit": "crash",
         "flaky": "flaky",
         "flood": "pass",
