@@ -117,7 +117,7 @@ class Context:
         """float64 values of a float16, bfloat16 or float32 device tensor, decoded from its bits on the CPU."""
         host = self.host(tensor)
         fmt = rounding.FORMATS[str(host.dtype).replace("torch.", "")]
-        return rounding.decode(self.torch, rounding.codes_of(self.torch, host, fmt), fmt)
+        return rounding.values_of(self.torch, rounding.codes_of(self.torch, host, fmt), fmt)
 
     def exact(self, got, expected, signed_zero=False, note=""):
         """EXACT: `got` (device tensor) against int64/float64 `expected` (CPU), bit by bit."""

@@ -19,10 +19,15 @@ def key_of(*words):
 
 def hashes(torch, count, key):
     """`count` int64 hashes of the stream `key`, each a non-negative 53-bit integer."""
-    x = torch.arange(1, count + 1, dtype=torch.int64) * _signed(_GOLDEN) + _signed(key)
-    x = (x ^ _logical_shift(x, 30)) * _signed(_MIX1)
-    x = (x ^ _logical_shift(x, 27)) * _signed(_MIX2)
-    return _logical_shift(x ^ _logical_shift(x, 31), 11)
+    x = torch.arange(1, count + 1, dtype=torch.int64)
+    x *= _signed(_GOLDEN)
+    x += _signed(key)
+    x ^= _logical_shift(x, 30)
+    x *= _signed(_MIX1)
+    x ^= _logical_shift(x, 27)
+    x *= _signed(_MIX2)
+    x ^= _logical_shift(x, 31)
+    return _logical_shift(x, 11)
 
 
 def integers(torch, shape, low, high, key):
@@ -30,7 +35,11 @@ def integers(torch, shape, low, high, key):
     count = 1
     for size in shape:
         count *= size
-    return (hashes(torch, count, key) % (high - low + 1) + low).reshape(shape)
+    found = hashes(torch, count, key)
+    if high - low + 1 < 2**53:  # else every hash is its own remainder
+        found %= high - low + 1
+    found += low
+    return found.reshape(shape)
 
 
 def uniform(torch, shape, key):
@@ -63,4 +72,6 @@ def _signed(value):
 
 
 def _logical_shift(x, count):
-    return (x >> count) & ((1 << (64 - count)) - 1)
+    shifted = x >> count
+    shifted &= (1 << (64 - count)) - 1
+    return shifted

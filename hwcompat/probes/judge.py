@@ -7,7 +7,10 @@ FEATURE   legal variation (flushing of subnormals, an accumulator's width): reco
 Judging computes in integers and float64 only, on the CPU, so that a faulty device cannot judge itself.
 """
 
+import array
+import ctypes
 import hashlib
+import sys
 from collections import namedtuple
 
 from . import inputs, rounding
@@ -130,7 +133,7 @@ def interval(torch, got, reference, bound, note=""):
     if tuple(got.shape) != tuple(reference.shape):
         return failed("shape %s instead of %s" % (tuple(got.shape), tuple(reference.shape)) + _aside(note), 0)
     slack = bound * (1 + 2.0**-40) + reference.abs() * 2.0**-40
-    have = rounding.decode(torch, rounding.codes_of(torch, got, fmt), fmt)
+    have = rounding.values_of(torch, rounding.codes_of(torch, got, fmt), fmt)
     low, high = rounding.rn(torch, torch.stack((reference - slack, reference + slack)), fmt)
     wrong = ~((have >= low) & (have <= high))  # a NaN compares false and so is wrong
     used = _bound_used(torch, have, reference, low, high)
@@ -169,8 +172,8 @@ def _aside(note):
 
 def _describe(torch, wrong, have, want, fmt, place=None, total=None):
     """Numbers in words; `place` and `total` where `wrong` covers only a part of the output."""
-    got = rounding.decode(torch, have, fmt)
-    expected = rounding.decode(torch, want, fmt)
+    got = rounding.values_of(torch, have, fmt)
+    expected = rounding.values_of(torch, want, fmt)
     at = _first(torch, wrong)
     nonfinite = int((wrong & ~torch.isfinite(got)).sum())
     return "%d of %d wrong (%d non-finite); first at %s: got %r, expected %r" % (
@@ -200,7 +203,7 @@ def _canonical_nan(torch, codes, fmt):
 
 
 def _positive_zero(torch, codes, fmt):
-    return torch.where(codes == 1 << (fmt.bits - 1), torch.zeros_like(codes), codes)
+    return codes.masked_fill(codes == 1 << (fmt.bits - 1), 0)
 
 
 def digest_of_bits(torch, tensor):
@@ -211,12 +214,12 @@ def digest_of_bits(torch, tensor):
 
 def _digest(torch, codes):
     """SHA-256 over the codes as little-endian int64 in logical order, the shape first."""
-    # bytes(untyped_storage) differs between releases; tolist is the same everywhere but slow, so hash in blocks.
-    import array
-
     digest = hashlib.sha256(repr(tuple(codes.shape)).encode("ascii"))
-    flat = codes.reshape(-1)
-    for start in range(0, flat.numel(), 1 << 16):
-        block = array.array("q", flat[start : start + (1 << 16)].tolist())
-        digest.update(block.tobytes())
+    flat = codes.contiguous()
+    if sys.byteorder == "little":  # straight from memory: torch without numpy has no quick way to bytes
+        digest.update(ctypes.string_at(flat.data_ptr(), 8 * flat.numel()))
+    else:
+        words = array.array("q", flat.reshape(-1).tolist())
+        words.byteswap()
+        digest.update(words.tobytes())
     return digest.hexdigest()

@@ -24,6 +24,9 @@ FORMATS = {
 _INTEGER = {8: "int8", 16: "int16", 32: "int32"}
 
 
+_MAGNITUDE = 2**63 - 1
+
+
 def infinity(fmt):
     """The code of +infinity: exponent field all ones, fraction zero; in a finite format that of NaN, which is as far
     out."""
@@ -44,6 +47,31 @@ def encode(torch, values, fmt):
     quiet NaN.
     """
     raw = values.contiguous().view(torch.int64)
+    if _all_normal(raw & _MAGNITUDE, (fmt.emin + 1023) << 52, 0x7FF << 52):
+        return _encode_normal(torch, raw, fmt)
+    return _encode_any(torch, raw, fmt)
+
+
+def _all_normal(magnitudes, least, end):
+    """True if every one of `magnitudes` is 0 or in [least, end): 0 less one is the largest number of 63 bits."""
+    if magnitudes.numel() == 0 or int(magnitudes.max()) >= end:
+        return False
+    return int(((magnitudes - 1) & _MAGNITUDE).min()) >= least - 1
+
+
+def _encode_normal(torch, raw, fmt):
+    """`encode` of zeros and of numbers that are normal in `fmt` or beyond it: one addition rounds them all."""
+    dropped = 53 - fmt.precision
+    code = raw & _MAGNITUDE
+    code += ((code >> dropped) & 1) + ((1 << (dropped - 1)) - 1)
+    code >>= dropped
+    code -= (fmt.emin - 1 + 1023) << (fmt.precision - 1)  # the exponent's other bias; a zero becomes negative
+    code.clamp_(0, infinity(fmt))
+    return code | ((raw >> (64 - fmt.bits)) & (1 << (fmt.bits - 1)))
+
+
+def _encode_any(torch, raw, fmt):
+    """`encode` of anything."""
     sign = (raw >> 63) & 1
     exponent_field = (raw >> 52) & 0x7FF
     fraction = raw & ((1 << 52) - 1)
@@ -101,6 +129,15 @@ def _table(torch, fmt, kind):
 
 def decode(torch, codes, fmt):
     """The float64 values of int64 `codes`; exact for every format here."""
+    magnitude = codes & ((1 << (fmt.bits - 1)) - 1)
+    if _all_normal(magnitude, 1 << (fmt.precision - 1), infinity(fmt)):
+        # The same fields at a float64's places, then the difference of the biases as a factor.
+        raw = ((codes >> (fmt.bits - 1)) << 63) | (magnitude << (53 - fmt.precision))
+        return raw.view(torch.float64) * 2.0 ** (fmt.emin - 1 + 1023)
+    return _decode_any(torch, codes, fmt)
+
+
+def _decode_any(torch, codes, fmt):
     sign = (codes >> (fmt.bits - 1)) & 1
     magnitude = codes & ((1 << (fmt.bits - 1)) - 1)
     field = magnitude >> (fmt.precision - 1)
@@ -116,7 +153,7 @@ def decode(torch, codes, fmt):
 
 def rn(torch, values, fmt):
     """float64 `values` rounded to `fmt` and given back as float64."""
-    return decode(torch, encode(torch, values, fmt), fmt)
+    return values_of(torch, encode(torch, values, fmt), fmt)
 
 
 def codes_of(torch, tensor, fmt):
@@ -131,5 +168,6 @@ def bits_of(torch, tensor, fmt):
 
 def from_codes(torch, codes, fmt):
     """A CPU tensor of dtype `fmt` holding int64 `codes`, made without any cast between floating-point formats."""
-    signed = torch.where(codes >= 1 << (fmt.bits - 1), codes - (1 << fmt.bits), codes)
+    sign = 1 << (fmt.bits - 1)
+    signed = (codes ^ sign) - sign
     return signed.to(getattr(torch, _INTEGER[fmt.bits])).view(getattr(torch, fmt.name))

@@ -394,3 +394,30 @@ def test_the_first_bad_judgement_of_several_decides() -> None:
     assert context.combine((good, bad, judge.failed("later", 1))) is bad
     assert context.combine((good, odd))[:4] == ("pass", "odd", 3, "ab")
     assert context.combine((odd, odd)).status == "feature"
+
+
+# --- the quick way for numbers that are zero or normal, and the general way ------------------------------------------
+@pytest.mark.parametrize("name", sorted(rounding.FORMATS))
+@given(st.lists(st.floats(width=64), min_size=1, max_size=8), st.booleans())
+def test_both_ways_to_encode_agree(name, numbers, in_range):
+    fmt = rounding.FORMATS[name]
+    values = torch.tensor(numbers, dtype=torch.float64)
+    if in_range:  # most of these take the quick way
+        values = torch.where(values.abs() < 2.0**fmt.emin, torch.zeros_like(values), values).clamp(
+            -(2.0**400), 2.0**400
+        )
+        values = torch.nan_to_num(values)
+    general = rounding._encode_any(torch, values.view(torch.int64), fmt)
+    assert torch.equal(rounding.encode(torch, values, fmt), general)
+
+
+@pytest.mark.parametrize("name", sorted(rounding.FORMATS))
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=8))
+def test_both_ways_to_decode_agree(name, numbers):
+    fmt = rounding.FORMATS[name]
+    codes = torch.tensor(numbers) & ((1 << fmt.bits) - 1)
+    one_by_one = torch.stack([rounding.decode(torch, code.reshape(1), fmt) for code in codes]).reshape(-1)
+    general = rounding._decode_any(torch, codes, fmt)
+    assert torch.equal(one_by_one.view(torch.int64), general.view(torch.int64))
+    together = rounding.decode(torch, codes, fmt)
+    assert torch.equal(together.view(torch.int64), general.view(torch.int64))
