@@ -8,6 +8,7 @@ The text is that of the probes' own docstrings. --check changes nothing and exit
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -32,6 +33,7 @@ tolerances.
 before it as well.
 
 ## From results to verdicts
+
 A *core* probe decides about its precision; a failure of any other is a caution about that one operation.
 
 | result of a core probe on default kernels | verdict of its precision at best | said |
@@ -43,6 +45,7 @@ A *core* probe decides about its precision; a failure of any other is a caution 
 A precision is `slow` only by a ratio against fp32 measured on the same card in the same run, with the whole interval
 below 1; on a busy, noisy or throttled card it is unknown. bf16 without hardware (CUDA below 8.0, or a card that the
 tables say has none) is `emulated`, never `ok`. AMP is never better than the kernels it runs.
+
 """
 
 
@@ -64,9 +67,9 @@ def page() -> str:
     effects = "\n".join(f"| {status} | {verdict} | {text} |" for status, (verdict, text) in CORE_EFFECT.items())
     parts = [INTRODUCTION.format(count=len(probes), families=len(families), effects=effects)]
     for family, found in families.items():
-        parts.append(f"\n## {family}\n")
+        parts.append(f"## {family}\n\n")
         parts += [entry(probe) for probe in found]
-    return "".join(parts)
+    return "".join(parts).rstrip("\n") + "\n"
 
 
 def entry(probe: catalogue.Probe) -> str:
@@ -74,18 +77,40 @@ def entry(probe: catalogue.Probe) -> str:
     told = catalogue.described(probe)
     role = "core" if probe.core else "caution"
     facts = f"{probe.rule}, {probe.level}, {role}; {', '.join(probe.dtypes)}; {', '.join(probe.devices)}"
-    lines = [f"### {probe.id}", f"*{facts}; version {probe.version}.* {_plain(told.summary)}", ""]
-    lines += [f"**Hunts.** {_plain(told.hunts)}", ""] if told.hunts else []
-    lines += [f"**Rule.** {_plain(told.rule)}", ""] if told.rule else []
-    lines += [f"**Source.** {_plain(told.source)}", ""] if told.source else []
+    lines = [f"### {probe.id}", "", f"*{facts}; version {probe.version}.* {_plain(told.summary)}", ""]
+    for name in ("Hunts", "Rule", "Source"):
+        lines += _part(probe.doc, name)
     return "\n".join(lines) + "\n"
 
 
+def _part(doc: str, name: str) -> list[str]:
+    """The lines of one part of a docstring: running text in paragraphs, indented lines (formulas) as they stand."""
+    found = re.search(rf"^{name}: (.*?)(?=^(?:Hunts|Rule|Source): |\Z)", doc, flags=re.M | re.S)
+    if not found:
+        return []
+    blocks = []
+    for indented, group in groupby(found[1].strip().splitlines(), lambda line: line.startswith(" ")):
+        lines = list(group)
+        blocks.append(["```text", *(line[2:] for line in lines), "```"] if indented else [_plain(" ".join(lines))])
+    blocks[0][0] = f"**{name}:** {blocks[0][0]}"
+    return [line for block in blocks for line in (*block, "")]
+
+
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it stands: formulas are full of asterisks, underscores and angle brackets."""
-    for mark in ("\\", "*", "_", "<", ">", "|"):
-        text = text.replace(mark, "\\" + mark)
-    return text
+    """Text that Markdown shows as it stands: formulas are full of asterisks, underscores and angle brackets.
+
+    Code between backticks is left alone, since it shows backslashes; addresses become links.
+    """
+    return "".join(_piece(piece) for piece in re.split(r"(`[^`]*`|https?://[^\s,;]+)", text))
+
+
+def _piece(piece: str) -> str:
+    if piece.startswith("`"):
+        return piece
+    if piece.startswith(("http://", "https://")):
+        address = piece.rstrip(".:)")
+        return f"<{address}>{piece[len(address) :]}"
+    return re.sub(r"([\\*_<>|~\[\]])", r"\\\1", piece)
 
 
 if __name__ == "__main__":

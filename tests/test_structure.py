@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from hwcompat.probes import catalogue
 
 PACKAGE = Path(__file__).resolve().parents[1] / "hwcompat"
 REPOSITORY = PACKAGE.parent
@@ -124,3 +127,35 @@ def test_nothing_speaks_of_where_it_was_made() -> None:
         if p.suffix in (".py", ".md", ".csv", ".yaml", ".json")
     ]
     assert not [p.name for p in files if pattern.search(p.read_text(encoding="utf-8"))]
+
+
+# What a docstring may name as its source instead of linking to it.
+DOCUMENTS = (
+    "C11",
+    "CUDA C Programming Guide",
+    "CUDA C++ Programming Guide",
+    "Figueroa",
+    "Higham 2002",
+    "IEEE 754",
+    "Intel SDM",
+    "Open Compute Project",
+)
+
+
+@pytest.mark.parametrize("probe", catalogue.listing(), ids=lambda probe: str(probe.id))
+def test_a_probe_says_what_it_hunts_by_which_rule_and_on_whose_word(probe: catalogue.Probe) -> None:
+    told = catalogue.described(probe)
+    assert told.summary.endswith(".")
+    assert ". " not in told.summary
+    assert told.hunts
+    assert re.findall(r"\w+", told.rule)[:1] == [probe.rule], "the text begins with the word of the attribute RULE"
+    assert told.links or any(name in told.hunts + told.rule + told.source for name in DOCUMENTS)
+    parts = {"Hunts": told.hunts, "Rule": told.rule, "Source": told.source}
+    markers = re.findall(r"\b(Hunts|Rule|Source):\s", probe.doc)
+    assert markers == [name for name, text in parts.items() if text], "each once, in this order, at the start of a line"
+
+
+def test_the_page_of_the_probes_is_up_to_date() -> None:
+    command = [sys.executable, str(REPOSITORY / "scripts" / "probe_docs.py"), "--check"]
+    done = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    assert done.returncode == 0, "run scripts/probe_docs.py"

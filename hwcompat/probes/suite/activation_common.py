@@ -6,6 +6,9 @@ Rule: INTERVAL; the bounds of values and slopes, each factor explained, stand in
 pointwise.py. ReLU and slopes of a power of two are exact: one correct rounding. Float32 functions as the CUDA C
 Programming Guide (Mathematical Functions) documents their largest error; up to two units of the output format beyond is
 a FEATURE (approximate_functions) if the same number is off wherever it occurs, else a fault.
+Source: wrong values for inputs that are not contiguous were reported of GELU and LeakyReLU
+(https://github.com/pytorch/pytorch/pull/123049) and of SiLU (https://github.com/pytorch/pytorch/pull/139006), both on
+MPS.
 """
 
 from .. import activations, functions

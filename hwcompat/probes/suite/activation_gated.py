@@ -11,6 +11,8 @@ SwiGLU and GEGLU are composed of operators that round to the dtype, with f = sil
 |g b| (2 u |f'| + E_f'), g b being stored rounded. Where an intermediate underflows in the dtype, the smallest number is
 lost, times what multiplies it. PReLU is EXACT: operands are integers, weights powers of two; the sums of weight
 gradients stay within 2**p (asserted).
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.glu.html; kernels of SwiGLU and GEGLU that
+are wrong for halves that are not contiguous: https://github.com/vllm-project/vllm/pull/3324.
 """
 
 from functools import partial

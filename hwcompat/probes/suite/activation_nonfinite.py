@@ -5,6 +5,8 @@ the function has a limit, saturation at the largest number; in every place of a 
 Rule: EXACT. The limits of the functions; NaN in gives NaN out (IEEE 754-2019, 6.2; PyTorch documents relu, hardtanh and
 clamp as propagating). Left out are infinities where formulas in use differ (x sigmoid(x) is -inf * 0, and gelu may form
 x * x first).
+Source: a ReLU that gave 0 for NaN, https://github.com/pytorch/pytorch/issues/7999; a clamp that passed over NaN in its
+bounds, https://github.com/pytorch/pytorch/issues/76795.
 """
 
 from functools import partial

@@ -10,6 +10,7 @@ outputs up to 13; its weight gradient holds at most 4 * 4 units, one image's gra
 values of at most 16 * 3, four images' 192 <= 2**8: all sums stay exact in any order and accumulator. Learning rate 1/4,
 no momentum; updated float32 parameters are multiples of 2**-13 (linear) and 2**-7 (convolution) below 2**6, exact in 24
 bits. bfloat16 trains without a scaler, as is usual.
+Source: the step is that of https://docs.pytorch.org/docs/stable/notes/amp_examples.html.
 """
 
 from functools import partial

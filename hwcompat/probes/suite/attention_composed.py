@@ -4,7 +4,10 @@ Hunts: batched products with a mask as their addend, masks filled in place, soft
 and wrong gradients of each; these kernels serve every model that does not use the fused operator.
 Rule: EXACT, with operands and bounds as in attention.exact: weights are powers of two however they are made, and so the
 written-out forms must agree to the bit, scores kept in 16 bits included (they are multiples of 256 below 2**15).
-Also fully masked rows are left out, whose value is a matter of convention.
+Fully masked rows are left out, whose value is a matter of convention.
+Source: the formula of
+https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html; scores that were
+NaN because beta = 0 read the addend of baddbmm (MPS, https://github.com/pytorch/pytorch/issues/194442).
 """
 
 from functools import partial

@@ -10,6 +10,8 @@ each of a few 16-bit additions: 8 u and gamma(n, 2**-23) of the terms. INTERVAL 
 token of +-1 that attends to its twin gives 2 x, whose layer norm is x (mean 0, variance 4), and a feed-forward of
 relu(x) - relu(-x) gives 2 x and x again; eps = 1e-5 and the reciprocal root (2 units, CUDA C++ Programming Guide) leave
 each norm within 2**-19, which 16 bits round away unless the norm's output is stored just below 1: u more; twice.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html; a fused kernel of evaluation
+that gave NaN with a mask, https://github.com/pytorch/pytorch/issues/118628.
 """
 
 from functools import partial

@@ -1,9 +1,9 @@
 """Rotary position embeddings of queries and keys, both pairings, forward and backward.
 
 Hunts: halves or neighbours paired wrongly, a sign lost in the rotation or its gradient, wrong strides of the slices.
-Rule: EXACT for angles that are multiples of a right angle: each output is one input or its negative. INTERVAL for
-others: x cos - y sin from cosines and sines of the dtype rounds two products and their sum, each product stored or not:
-2 u (|x cos| + |y sin|) + 2 eta, with u = 2**-p and eta half the smallest subnormal number; the gradient likewise.
+Rule: INTERVAL: x cos - y sin from cosines and sines of the dtype rounds two products and their sum, each product stored
+or not: 2 u (|x cos| + |y sin|) + 2 eta, with u = 2**-p and eta half the smallest subnormal number; the gradient
+likewise. EXACT for angles that are multiples of a right angle: each output is one input or its negative.
 Source: Su et al., RoFormer, https://arxiv.org/abs/2104.09864.
 """
 

@@ -6,6 +6,8 @@ counts as False, a copy that shares memory, the gradient of a cast in another la
 Rule: EXACT. One correct rounding: integers for 16-bit formats stay below 2**24 or are powers of two, where a step
 through float32 is exact. To integers the fraction is dropped (C11, 6.3.1.4), to bool everything but zero is True.
 INTERVAL for images divided by 255: a kernel may multiply by the rounded reciprocal, 2**-22 |y|.
+Source: conversions that read a view from the wrong place (MPS, https://github.com/pytorch/pytorch/issues/194344), or
+convert nothing (https://github.com/pytorch/pytorch/issues/78091).
 """
 
 from functools import partial

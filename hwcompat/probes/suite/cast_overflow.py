@@ -4,6 +4,8 @@ Hunts: saturation instead of infinity, infinity too early, subnormal results flu
 rounding; each by .to and by copy_. GradScaler lives on this: it sees an overflow only as an infinity.
 Rule: EXACT. IEEE 754 conversion, one correct rounding. Integers stay within 2**24 for the 16-bit formats, where a step
 through float32 is exact; float32 itself takes any int32, which rounds once.
+Source: IEEE 754-2019, 4.3.1; subnormal results that a conversion to half rounded wrongly,
+https://github.com/numpy/numpy/pull/12845.
 """
 
 from functools import partial

@@ -5,6 +5,8 @@ the backward pass of a cast, and in copy_ between dtypes (an operator of its own
 Rule: EXACT. IEEE 754 conversion is one correct rounding to nearest, ties to even, subnormal results included; the sign
 of zero is kept. float32 operands that are themselves subnormal (they exist below bfloat16 numbers) may be taken as
 zero: FEATURE.
+Source: IEEE 754-2019, 4.3.1; a conversion to bfloat16 that did not round ties to even,
+https://github.com/pytorch/FBGEMM/pull/786.
 """
 
 from functools import partial

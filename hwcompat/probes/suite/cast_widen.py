@@ -4,6 +4,8 @@ Hunts: wrong tables or bit moves, swallowed NaN, lost subnormal numbers, integer
 by .to and by copy_.
 Rule: EXACT. Widening loses nothing; the way back returns the same code (all NaNs alike); the other 16-bit format is one
 correct rounding, since the step through float32 is exact; a cast to integers drops the fraction (C11, 6.3.1.4).
+Source: conversions to integers and truth values that left the bits as they were (MPS),
+https://github.com/pytorch/pytorch/issues/78091.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""TF32 in convolutions: does cuDNN use it when allowed, and are forward and both gradients right then?
+"""TF32 in convolutions: whether cuDNN uses it when allowed, and whether forward and both gradients are right then.
 
 Hunts: a faulty TF32 path of cuDNN, which matrix products do not share; a switch that outlives its use.
 Rule: FEATURE for whether it is used: (1 + 2**-12) * 1 keeps its last bit in float32 and loses it in TF32, which has 11

@@ -1,4 +1,4 @@
-"""The gradients of a convolution with respect to weight and bias is exact on thinned integers, in ten geometries and
+"""The gradients of a convolution with respect to weight and bias are exact on thinned integers, in ten geometries and
 both layouts.
 
 Hunts: weight-gradient kernels that give NaN or zeros while forward and data gradient are right, so that inference looks

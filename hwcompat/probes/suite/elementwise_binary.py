@@ -7,6 +7,7 @@ serves float32 for the same reason, 53 >= 2 * 24 + 2. CUDA documents 0 ulp for t
 The CPU build of PyTorch hands float32 square roots to Intel's vector mathematics, whose default mode promises less than
 one unit of error, not correct rounding (oneMKL, VM accuracy modes: 1 in 370 is one unit off): FEATURE for float32.
 Where an operand or the exact result is subnormal the rule is FEATURE: exact, or the subnormal taken as zero.
+Source: NVIDIA, Floating Point and IEEE 754, https://docs.nvidia.com/cuda/floating-point/index.html.
 """
 
 from functools import partial

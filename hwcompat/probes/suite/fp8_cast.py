@@ -5,7 +5,8 @@ the format (e4m3 has no infinity, its largest number is 448; e5m2 has one).
 Rule: EXACT. Widening rounds nothing; narrowing is one rounding to nearest, ties to even. What becomes of numbers beyond
 the largest and of infinity is FEATURE: saturation is as legal as overflow to infinity or NaN, and releases of torch
 differ (`fp8_saturates`). NaN stays NaN.
-Source: Open Compute Project, 8-bit Floating Point Specification (OFP8).
+Source: Open Compute Project, 8-bit Floating Point Specification (OFP8); Micikevicius et al., FP8 Formats for Deep
+Learning, https://arxiv.org/abs/2209.05433; saturation here and not there: https://github.com/pytorch/ao/issues/1912.
 """
 
 from functools import partial

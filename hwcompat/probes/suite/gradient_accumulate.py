@@ -6,6 +6,8 @@ checkpointing that recomputes something else, zero_grad that leaves something be
 Rule: EXACT. A small network, ReLU behind a linear layer or a convolution and squares as loss, on integers: inputs and
 weights -1, 0, 1 with three entries a row, so that sums of absolute values stay within 2**p in 16 bits too (asserted
 from the float64 run). The reference is the same network in float64, whose arithmetic is exact on these numbers.
+Source: https://docs.pytorch.org/docs/stable/notes/autograd.html and
+https://docs.pytorch.org/docs/stable/checkpoint.html.
 """
 
 from functools import partial

@@ -10,7 +10,8 @@ and no product rounds. Sums (norm 1) are rounded to the dtype a tensor and once 
 Spread gradients are judged by the norm that the device returned: g c with c = max_norm / (norm + 1e-6), which is
 rounded four times (INTERVAL, gamma(4, u) with a division as in roundoff.py); the norm itself by Higham's gamma(n + 4,
 2**-23) of n positive terms in float32, rounded to the dtype once a tensor and once for all.
-Source: torch.nn.utils.clip_grad_norm_ (https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html).
+Source: torch.nn.utils.clip_grad_norm_
+(https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html).
 """
 
 from functools import partial

@@ -5,6 +5,8 @@ diagonals, position and anchor grids that are off by one.
 Rule: EXACT where every element is an integer, or a multiple of a power of two, of at most p bits. INTERVAL for linspace
 with other steps: the step takes two roundings, its product and the sum one each, all in float32 or wider on a GPU and
 in the dtype elsewhere: gamma(6, u) (|start| + |end|), u = 2**-p, at least 2**-23.
+Source: an element of linspace that was wrong (https://github.com/pytorch/pytorch/issues/4419), one of arange that was
+missing (https://github.com/pytorch/pytorch/issues/5556).
 """
 
 from functools import partial

@@ -6,6 +6,8 @@ Rule: EXACT. The gap between two scores is so wide (20 in fp16, 128 elsewhere) t
 half the smallest subnormal number: softmax is (1, 0), its logarithm (0, -inf). log_softmax is (-tiny, -gap - tiny),
 which rounds to (0, -gap) in every dtype; the gradient of its second element is (-1, 1). Gaps and arguments keep clear
 of float32's own subnormal range, where flushing is legal.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.log_softmax.html; a loss that is infinite
+because it takes the logarithm of a softmax: https://github.com/tenstorrent/tt-forge-onnx/issues/3405.
 """
 
 from functools import partial

@@ -10,6 +10,8 @@ a value in [1, 2] round (4 u in absolute terms); float32 functions err by at mos
 Mean: losses are stored rounded, B + u |loss| each, then n additions in float32. Gradient (sigmoid(x) - t) g with g a
 power of two: sigmoid, 1 - sigmoid, 1 - t, and the difference, at most 1 each, round: B = |g| (4 u + 12 * 2**-24).
 Targets are quarters, so that t and 1 - t are exact.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html; infinite losses for large
+negative logits, https://github.com/pytorch/pytorch/pull/2221.
 """
 
 from functools import partial

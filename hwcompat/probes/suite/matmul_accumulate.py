@@ -7,6 +7,8 @@ PyTorch may by default reduce split-K partial sums in 16 bits (docs/source/notes
 `allow_fp16_accumulation` may be on: where the default misses and the same product is right with those switches off, and
 an accumulator-free product of the same shape is right with the default, the device is healthy: FEATURE acc_reduced.
 Wrong with the switches off: fail.
+Source: https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html; partial sums that a library kept in bfloat16
+by default, https://github.com/modular/modular/issues/7165.
 """
 
 from functools import partial

@@ -3,7 +3,8 @@
 Hunts: a broadcast that reads the wrong matrix, vectors treated as matrices, sums over broadcast dimensions lost in the
 backward pass, operands that are transposed, strided or start off the alignment, an inner dimension of 0 or 1.
 Rule: EXACT. Integers whose sums of absolute products stay within 2**p for the output and every gradient (asserted); see
-products.py. An empty sum is zero. Source of the broadcasting rules: https://pytorch.org/docs/stable/generated/torch.matmul.html
+products.py. An empty sum is zero.
+Source: https://pytorch.org/docs/stable/generated/torch.matmul.html (the broadcasting rules).
 """
 
 from functools import partial

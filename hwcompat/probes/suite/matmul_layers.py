@@ -4,8 +4,9 @@ Hunts: faults that need a condition: only without bias, only one to eight rows (
 dimensions, only sliced or transposed operands, only the second backward pass, gradients that overwrite instead of
 adding up, a weight that is used twice (tied to an embedding), a gradient that is an expanded one.
 Rule: EXACT. Integers whose sums of absolute products stay within 2**p for the output and every gradient (asserted); see
-products.py. A second step into the same gradients doubles them. Source of the shapes: GPT-2 (fused projections, tied
-embedding, https://github.com/openai/gpt-2/blob/master/src/model.py) and LLaMA (no bias, https://arxiv.org/abs/2302.13971).
+products.py. A second step into the same gradients doubles them.
+Source: the shapes are those of GPT-2 (fused projections, tied embedding,
+https://github.com/openai/gpt-2/blob/master/src/model.py) and LLaMA (no bias, https://arxiv.org/abs/2302.13971).
 """
 
 from functools import partial

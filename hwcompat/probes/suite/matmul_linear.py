@@ -4,6 +4,8 @@ Hunts: faults of the transposed products that only training reaches (a wrong wei
 right), wrong bias epilogues, wrong column sums.
 Rule: EXACT. Operands in {-1, 0, 1}, thinned where a sum is long, so that in each of the four results the sum of
 absolute products stays within 2**p (asserted): exact in any accumulator and any order.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html; products whose backward pass alone flushed
+subnormal numbers, so that training diverged (MI250X), https://github.com/pytorch/pytorch/issues/182952.
 """
 
 from functools import partial

@@ -4,6 +4,8 @@ Hunts: NaN swallowed or saturated, NaN that leaks into rows without any, `beta=0
 Rule: EXACT. B holds only -1 and 1, so an infinity in a row gives an infinity of known sign, two of opposite effect or a
 NaN give NaN, and all other outputs are small integers as in matmul.integer. The expected pattern is counted in
 integers, not computed with infinities. An infinity times zero is left out: some libraries legally skip zeros.
+Source: IEEE 754-2019, 6.1 and 6.2; NaN of an addend that `beta=0` excludes (MPS),
+https://github.com/pytorch/pytorch/issues/187521.
 """
 
 from functools import partial

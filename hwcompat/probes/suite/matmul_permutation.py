@@ -3,6 +3,8 @@
 Hunts: faults of single datapath bits, a shortened exponent range, inputs rounded on the way in, early overflow.
 Rule: EXACT. Each output is one product x * 1 plus zeros: no order, accumulator or truncation can change it. The sign of
 zero is free (-0 + 0 is +0). Subnormal numbers have their own probe, since some matrix units take them as zero.
+Source: Dixit et al., Silent Data Corruptions at Scale, https://arxiv.org/abs/2102.11245 (processors that compute
+wrongly and say nothing).
 """
 
 from functools import partial

@@ -2,6 +2,8 @@
 
 Hunts: wrong tails, kernels for unaligned operands, kernels that only one transposition reaches, mixed-up strides.
 Rule: EXACT, integers with K * a**2 <= 2**p as in matmul.integer.
+Source: a batched product of cuBLAS that was wrong for one transposition and memory order (complex numbers there),
+https://github.com/pytorch/pytorch/issues/64103.
 """
 
 from functools import partial

@@ -1,9 +1,14 @@
-"""Does the matrix unit keep subnormal numbers, or take them as zero?
+"""Whether the matrix unit keeps subnormal numbers or takes them as zero.
 
+Hunts: subnormal operands or results that come out as something else than themselves or zero. Which of the two it is
+gets recorded, since flushed fp16 gradients let a training diverge silently
+(https://github.com/pytorch/pytorch/issues/182952).
 Rule: FEATURE. Flushing is legal and documented (MI200 flushes subnormal fp16 and bf16 operands and results of matrix
 instructions, PyTorch docs/source/notes/numerical_accuracy.rst; the AVX512-BF16 dot product treats them as zero, Intel
 SDM VDPBF16PS). Every output is one product plus zeros, so only two values are legal: the exact product, rounded once,
 or zero where an operand or the result is subnormal. Anything else is a fault.
+Source: https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html and
+https://rocm.docs.amd.com/projects/MIOpen/en/latest/MI200AlternateImplementation.html.
 """
 
 from functools import partial

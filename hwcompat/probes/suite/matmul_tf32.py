@@ -1,6 +1,6 @@
-"""TF32: does this device use it for float32 products when allowed, and are its products right?
+"""TF32: whether this device uses it for float32 products when allowed, and whether its products are right.
 
-Hunts: a faulty TF32 path.
+Hunts: a faulty TF32 path of the matrix units.
 Rule: FEATURE for whether it is used: (1 + 2**-12) * 1 keeps its last bit in float32 and loses it in TF32, which has 11
 significand bits. EXACT and INTERVAL for its products, on operands of 11 bits, which TF32 takes unchanged: integers with
 K * a**2 < 2**24 are exact in a float32 accumulator, and random products obey the bound of matmul.interval. The float32

@@ -7,6 +7,7 @@ its last place, plus or minus 2**-22: all multiples of 2**-22 below 2, so at mos
 accumulator in any order and in units that truncate below 24 bits; the output rounds once, to nearest even. 2**-22 is
 made as 2**-11 * 2**-11, so that no operand is subnormal. Overflow: from the largest number plus half a unit on the
 result is infinity (IEEE 754-2019, 4.3.1). Switches that allow 16-bit accumulation are off.
+Source: how tensor cores round inside, https://github.com/north-numerical-computing/tensor-cores-numerical-behavior.
 """
 
 from functools import partial

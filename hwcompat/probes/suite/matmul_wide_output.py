@@ -3,6 +3,8 @@
 Hunts: wrong low bits of the accumulator. Rounding to fp16 hides its last twelve bits, rounding to bf16 fourteen.
 Rule: EXACT. K * a**2 < 2**24, so the float32 output is the exact integer in any order and in truncating tensor cores.
 Only CUDA has the operation (`torch.mm(..., out_dtype=torch.float32)`, torch 2.8 and newer).
+Source: https://docs.pytorch.org/docs/stable/generated/torch.mm.html; added by
+https://github.com/pytorch/pytorch/pull/150812.
 """
 
 from functools import partial

@@ -8,6 +8,8 @@ and six roundings, and multiplies the error so far by 1 - m; in float32, as mixe
 mean and variance lie within that error of the reference, which changes h by E_mean r + |h| E_var / (2 (var + eps)) (one
 per cent more for the second order). The count of batches is EXACT. Every channel holds 0, +-1 and +-2 plus c; steps
 have different offsets and scales.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.BatchNorm2d.html; the biased variance normalises, the
+unbiased one is kept: https://github.com/pytorch/pytorch/issues/19902.
 """
 
 from functools import partial

@@ -1,14 +1,14 @@
 """Vectors scaled to length one: F.normalize, cosine similarity, weight norm, local response norm.
 
 Hunts: a wrong length (16-bit squares, the wrong dimension, a lost element), wrong quotients, wrong gradients.
-Rule: EXACT for F.normalize: rows are vectors of integers of integer length (3-4-5, 2-3-6-7, 1-4-8-9 ...) among zeros,
-so that squares, their sum and its root are exact, and the quotient is rounded once. INTERVAL for the rest, with
-u = 2**-24 and v = 2**-p (0 in float32) for what a composition of 16-bit operations rounds between its steps. With
-h = x / |x|: cosine, sum |h k| (4 v + g(n + 6)); gradients of normalize, |dy| / |x| and |h| sum |dy h| / |x| times
-(8 v + g(n + 8)); weight norm, w = g h, dg = sum dw h, dv = g (dw - h dg) / |v|, each term times (4 v + g(n + 8)); local
-response norm, y = x (k + a s)**-b with s the sum of n squares over neighbouring channels and a = alpha / n: n + 8
-roundings of either kind inside the power count b <= 1 times, the power itself 16 u (CUDA C Programming Guide,
-Mathematical Functions: powf 4 ulp, doubled twice for other libraries).
+Rule: INTERVAL, with u = 2**-24 and v = 2**-p (0 in float32) for what a composition of 16-bit operations rounds between
+its steps. With h = x / |x|: cosine, sum |h k| (4 v + g(n + 6)); gradients of normalize, |dy| / |x| and |h| sum |dy h| /
+|x| times (8 v + g(n + 8)); weight norm, w = g h, dg = sum dw h, dv = g (dw - h dg) / |v|, each term times (4 v + g(n +
+8)); local response norm, y = x (k + a s)**-b with s the sum of n squares over neighbouring channels and a = alpha / n:
+n + 8 roundings of either kind inside the power count b <= 1 times, the power itself 16 u (CUDA C Programming Guide,
+Mathematical Functions: powf 4 ulp, doubled twice for other libraries). EXACT for the values of F.normalize: rows are
+vectors of integers of integer length (3-4-5, 2-3-6-7, 1-4-8-9 ...) among zeros, so that squares, their sum and its root
+are exact, and the quotient is rounded once.
 Source: https://pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html and its neighbours.
 """
 

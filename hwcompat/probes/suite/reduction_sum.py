@@ -7,6 +7,8 @@ Rule: EXACT. The sum of 32,768 ones, sums of integers below 2**24 and means over
 accumulator in any order; the output is rounded once. PyTorch reduces 16-bit tensors in float32 on every device. Other
 means are INTERVAL: the exact sum is divided, or multiplied by a rounded 1 / n: 3 u |mean| with u = 2**-24 (a rounding
 of 1 / n, of the product, and one to spare). Sums with NaN or infinity follow IEEE 754.
+Source: sums and means of halves that overflowed on the way, https://github.com/pytorch/pytorch/issues/2391,
+https://github.com/pytorch/pytorch/issues/12115, https://github.com/pytorch/pytorch/issues/91597.
 """
 
 from functools import partial

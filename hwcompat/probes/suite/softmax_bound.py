@@ -13,6 +13,9 @@ PyTorch's CPU kernel for other dimensions than the last keeps exp(d) in the dtyp
 (torch 2.13: emulating just that reproduces its results in 20520 of 20520 bfloat16 and 20518 fp16 cases): u y + eta
 more, there only; and its gradient kernels keep D in the dtype in some releases: 2 u |D| more, on the CPU only. 2**-126
 covers products below the normal float32 numbers where a device takes those as zero.
+Source: a softmax whose rows did not add up to 1 (float64, 517 columns),
+https://github.com/pytorch/pytorch/issues/143644; the formula:
+https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmax.html.
 """
 
 from functools import partial

@@ -6,6 +6,8 @@ Rule: EXACT. exp(0) = 1, the sum of n = 2**k ones and 1 / n are exact in any acc
 below the largest, and -inf, give exactly zero. With y = 1 / n and integers g of mean 1 the gradient y * (g - sum(g y))
 is (g - 1) / n, an integer over a power of two at every step. (Rows that are -inf throughout are NaN by definition and
 are not asked for.)
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Softmax.html; rows of -inf throughout:
+https://github.com/pytorch/pytorch/issues/25110.
 """
 
 from functools import partial

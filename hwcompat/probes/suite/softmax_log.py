@@ -17,6 +17,8 @@ Equal scores of 128 or -128 (exp leaves float32 without the subtraction) give -l
 sum, 64 itself and the score are numbers of every dtype, and the kernel rounds the logarithm once and the difference
 once: one unit in the last place of the output for 16 bits on the CPU, B elsewhere. One score far above the rest gives
 0 there, exactly (a sum of 1, a logarithm of 0), and the distance of 256 elsewhere.
+Source: results that lost the logarithm of the sum for large scores, on CUDA
+(https://github.com/pytorch/pytorch/issues/38839) and on the CPU (https://github.com/pytorch/pytorch/issues/11752).
 """
 
 from functools import partial

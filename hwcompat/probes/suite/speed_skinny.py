@@ -3,10 +3,11 @@
 Hunts: the cliff between one row and two. On a GTX 1650 an fp16 product of (M, 896) and (896, 4864) reads weights at
 99.5 GiB/s for M = 1 and at 4.3 GiB/s for M = 2, a T4 at 106.7 and 88.1:
 https://github.com/pytorch/pytorch/issues/195716. Square products at large sizes do not show it,
-https://github.com/vllm-project/vllm/issues/54950. Rule: SPEED. A healthy 16-bit kernel reads half the bytes of fp32 and
-so approaches 2. Figures: fp16_over_fp32_skinny_m1, _m2, _m8 and the bf16 twins: fp32 seconds over 16-bit seconds,
-paired by round; above 1 is faster than fp32. The note says "launch" where a call takes less than twice as long as
-adding one number: then the cost of starting a kernel was measured and not the product.
+https://github.com/vllm-project/vllm/issues/54950.
+Rule: SPEED. A healthy 16-bit kernel reads half the bytes of fp32 and so approaches 2. Figures:
+fp16_over_fp32_skinny_m1, _m2, _m8 and the bf16 twins: fp32 seconds over 16-bit seconds, paired by round; above 1 is
+faster than fp32. The note says "launch" where a call takes less than twice as long as adding one number: then the cost
+of starting a kernel was measured and not the product.
 """
 
 from functools import partial

@@ -7,6 +7,7 @@ the gradients is covered by a checksum of its row (derivation in freivalds.py), 
 compared in full. The table of sizes, with its sources, is networks.py. On a CPU at level standard a subset runs that
 covers pairs of classes (rows, inputs, units, bias) as far as half a second goes; on an accelerator all of them run at
 their own size, at level full also in batches of 8 and 32.
+Source: fp16 products of large sizes that held NaN (V100), https://github.com/pytorch/pytorch/issues/45724.
 """
 
 from functools import partial

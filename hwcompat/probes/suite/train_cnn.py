@@ -6,7 +6,8 @@ Rule: INTERVAL, the only statistical one: the distances of trajectories.py (loss
 same parameters) stay below mean + 31.6 sd of healthy runs, which by Cantelli's inequality a healthy run exceeds with
 probability at most 1e-3 each, whatever the distribution. Moments over N seeds below, measured on a CPU with torch 2.13
 by scripts/measure_trajectories.py; on other devices the limits are eight times as high (trajectories.py says why).
-Source: the losses are those of YOLO detectors, binary cross entropy and complete IoU (https://arxiv.org/abs/1911.08287).
+Source: the losses are those of YOLO detectors, binary cross entropy and complete IoU
+(https://arxiv.org/abs/1911.08287).
 """
 
 import math

@@ -10,6 +10,8 @@ in float64 and asserts for every layer and direction that the sums of absolute p
 (forward) or 2 / n (backward); weights are asserted to be representable in the dtype under test. Where that
 fails from the second step on, training ends before it.
 Cases: parameters in the dtype under test; float32 parameters under autocast, float16 with a GradScaler (scale 2**8).
+Source: a convolution that failed in the backward pass alone, https://github.com/pytorch/pytorch/issues/57921; the step
+under autocast is that of https://docs.pytorch.org/docs/stable/notes/amp_examples.html.
 """
 
 import contextlib

@@ -2,12 +2,12 @@
 
 Hunts: wrong kernel constants, taps clamped wrongly at the border, weights computed or results added in 16 bits, a
 filter that does not widen when it should.
-Rule: EXACT in float32 for twice the size (weights are products of two multiples of 1/256, sums stay below 2**24 of
-them) and for area and antialiased halving (weights are multiples of 1/4 or 1/8). INTERVAL elsewhere: resampling.py's
-bound, which lets 16-bit kernels round every product and sum to the dtype.
-The kernel is that of Keys with a = -3/4; the antialiased filter is a triangle as wide as two outputs, cut off at the
-border and divided by its sum (there, and only there, by 7/8): INTERVAL at the border rows. Source:
-https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html.
+Rule: INTERVAL: resampling.py's bound, which lets 16-bit kernels round every product and sum to the dtype. EXACT in
+float32 for twice the size (weights are products of two multiples of 1/256, sums stay below 2**24 of them) and for area
+and antialiased halving (weights are multiples of 1/4 or 1/8). The kernel is that of Keys with a = -3/4; the antialiased
+filter is a triangle as wide as two outputs, cut off at the border and divided by its sum (there, and only there, by
+7/8): INTERVAL at the border rows.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html.
 """
 
 from functools import partial
