@@ -21,8 +21,8 @@ Gradients, each times the incoming |g|; where they use the output y, y is taken 
 u is 2**-24 for float32 and 2**-p for 16 bits, where tanh and sigmoid gradients may round every step to the dtype
 (measured in the half kernel of the CPU; PyTorch, aten/src/ATen/native/cuda/BinaryMiscBackwardOpsKernels.cu) and
 underflow loses up to four smallest subnormal numbers. Elsewhere 2**-126 (1 + |x| for silu) covers flushing.
-Source: CUDA's table of errors beside OpenCL's bounds,
-https://intel.github.io/llvm/cuda/cuda-vs-opencl-math-builtin-precisions.html.
+Source: NVIDIA's table of errors,
+https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/mathematical-functions.html.
 """
 
 import math
