@@ -12,6 +12,7 @@ CHANGES = {
     "zeros": "every element is zero",
     "stale": "the result of the previous call of the same shape is returned",
     "roll": "every row is shifted by one element",
+    "coarse": "float32 is kept with the 11 bits of TF32",
     "noncontiguous": "the last element is NaN where an operand is not contiguous",
     "later": "the last element is NaN from the second call on",
     "odd": "the last element is NaN where its last dimension is odd",
@@ -65,6 +66,8 @@ def _changed(torch, change, value, operands, memory):
         return _alter.with_sign_flipped(torch, value)
     if change == "ulp":
         return _alter.one_ulp_off(torch, value, value.numel() // 2)
+    if change == "coarse":
+        return _coarse(torch, value)
     if change == "stale":
         key = (tuple(value.shape), value.stride())
         stale, memory[key] = memory.get(key), value.clone()
@@ -73,6 +76,14 @@ def _changed(torch, change, value, operands, memory):
     memory["calls"].append(change)
     applies = change in applicable(torch, value, operands, len(memory["calls"]) > 1)
     return _alter.with_element(torch, value, -1, float("nan")) if applies else None
+
+
+def _coarse(torch, value):
+    """float32 rounded to 11 significant bits; None for another dtype."""
+    if value.dtype != torch.float32:
+        return None
+    bits = value.contiguous().view(torch.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
 
 
 def applicable(torch, value, operands, called_before):
