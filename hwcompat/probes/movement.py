@@ -36,15 +36,24 @@ def arranged(ctx, tensor, layout):
     return room[1:].view(tensor.shape).copy_(tensor)
 
 
+WIDE = 4093
+"""Prime, of 12 bits: no multiple but 0 survives a detour over TF32 (11 bits) or a 16-bit format."""
+
+
 def integers(ctx, shape, reach, *words):
-    """float64 integers within +-reach."""
+    """float64 integers within +-reach; of float32 their multiples of WIDE, so that lost low bits would show."""
+    return ctx.integers(shape, -reach, reach, *words).double() * (WIDE if ctx.precision == 24 else 1)
+
+
+def narrow(ctx, shape, reach, *words):
+    """float64 integers within +-reach in every format, where weights or long sums need the other bits."""
     return ctx.integers(shape, -reach, reach, *words).double()
 
 
 def thin(ctx, shape, reach, one_in, *words):
     """As `integers`, but all except about one in `one_in` are zero: for long sums."""
     kept = ctx.integers(shape, 0, one_in - 1, "kept", *words) == 0
-    return integers(ctx, shape, reach, *words) * kept
+    return narrow(ctx, shape, reach, *words) * kept
 
 
 def spaced(ctx, shape, every, *words):

@@ -338,7 +338,7 @@ def test_a_wrong_operator_of_the_lists_is_seen(name):
 
     def alter(called_name, func, args, kwargs, out):
         tensors = _dispatch.tensors(torch, out)
-        if called_name != operator or tensors[0].dtype == torch.float64:
+        if called_name != operator or not tensors[0].is_floating_point() or tensors[0].dtype == torch.float64:
             return out
         for tensor in tensors[:2]:
             if tensor.numel():

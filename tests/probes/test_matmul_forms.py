@@ -110,7 +110,7 @@ CONDITIONS: dict[str, tuple[str, str, Any]] = {
     "only an odd width": ("matmul.layers", "mm", lambda a, b: b.shape[1] % 2),
     "only strided operands": ("matmul.forms", "mm", lambda a, b: min(a.stride()) > 1),
     "only misaligned operands": ("matmul.forms", "mm", lambda a, b: a.storage_offset() % 2),
-    "only broadcast matrices": ("matmul.forms", "bmm", lambda a, b: 0 in b.stride()),
+    "only broadcast matrices": ("matmul.forms", "bmm", lambda a, b: 0 in a.stride() or 0 in b.stride()),
     "only an inner dimension of one": ("matmul.forms", "mm", lambda a, b: a.shape[1] == 1),
 }
 

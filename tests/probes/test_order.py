@@ -126,6 +126,17 @@ def test_a_swallowed_nan_is_seen() -> None:
     assert outcome("scan.sum", "float16", broken("cummax", swallowed, part=0))["status"] == "fail"
 
 
-@pytest.mark.parametrize("operator", ["index", "prod", "clamp", "gt", "maximum"])
+@pytest.mark.parametrize("operator", ["index", "prod", "clamp", "maximum"])
 def test_a_fault_inside_the_suppression_of_boxes_is_seen(operator: str) -> None:
     assert outcome("order.boxes", "bfloat16", broken(operator, "last element"))["status"] in ("fail", "crash")
+
+
+def test_a_wrong_comparison_inside_the_suppression_of_boxes_is_seen() -> None:
+    """The first box against the second; the last against itself is asked by nobody."""
+
+    def turned(operands: Any, out: torch.Tensor, call: int) -> torch.Tensor:
+        if out.dim() == 2 and out.shape[1] > 1:
+            out[0, 1] = ~out[0, 1]
+        return out
+
+    assert outcome("order.boxes", "bfloat16", broken("gt", turned))["status"] == "fail"

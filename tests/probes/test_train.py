@@ -126,10 +126,8 @@ def test_a_gradient_that_is_wrong_by_a_thousandth_is_seen_in_float32() -> None:
 
 
 def test_an_optimizer_that_stands_still_is_seen() -> None:
-    fault = after("_foreach_add_", lambda args, out: [t.sub_(0) for t in args[0]] and None)
-    assert outcome("train.unet", "float32", fault)["status"] == "pass", "an alteration that changes nothing"
-    lost = after("_foreach_lerp_", lambda args, out: [t.zero_() for t in args[0]] and None)
-    result = outcome("train.unet", "float32", lost)
+    """The step is taken back: with the running mean of the gradients zero, nothing is subtracted."""
+    result = outcome("train.unet", "float32", after("lerp_", lambda args, out: args[0].zero_()))
     assert result["status"] == "fail"
     assert "losses" in result["detail"]
 
@@ -142,7 +140,7 @@ EXACT = {
         "convolution_backward",
         lambda args, out: (out[0], out[1], None if out[2] is None else out[2] + 1),
     ),
-    "pooling ties": ("max_pool2d_with_indices_backward", lambda args, out: out.roll(1, -1)),
+    "pooling backward": ("max_pool2d_with_indices_backward", lambda args, out: out + 1),
     "upsampling": ("upsample_nearest2d_backward", lambda args, out: bumped(out)),
     "concatenation": ("cat", lambda args, out: bumped(out)),
     "loss": ("mse_loss", lambda args, out: out * 1.25),

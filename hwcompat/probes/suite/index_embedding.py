@@ -205,5 +205,5 @@ def weighted(ctx, layout):
         place = (index.to(t.device), t, offsets.to(t.device))
         return torch.nn.functional.embedding_bag(*place, mode="sum", per_sample_weights=w)
 
-    table, weight = movement.integers(ctx, (30, 6), 5, "table"), movement.integers(ctx, (17,), 2, "weights")
+    table, weight = movement.narrow(ctx, (30, 6), 5, "table"), movement.narrow(ctx, (17,), 2, "weights")
     return movement.check(ctx, function, [table, weight], layout, reach=1)

@@ -114,6 +114,13 @@ def _others(ctx):
         "expanded operands", (1, 9, 17), (17, 1), function=lambda torch, a, b: a.expand(3, 9, 17) @ b.expand(17, 8)
     )
     yield expanded.label, partial(products.check, ctx, expanded)
+    shared = _form(
+        "bmm of expanded matrices",
+        (9, 17),
+        (17, 5),
+        function=lambda torch, a, b: torch.bmm(a.expand(3, 9, 17), b.expand(3, 17, 5)),
+    )
+    yield shared.label, partial(products.check, ctx, shared)
     square = _form("a matrix times its transpose", (33, 17), function=lambda torch, a: a @ a.t())
     yield square.label, partial(products.check, ctx, square, _VIEWS)
     split = _form("chunks of one product", (9, 16), (16, 24), function=_chunks)

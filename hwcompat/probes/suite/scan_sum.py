@@ -64,14 +64,14 @@ def scattered(ctx, shape, dim, *words):
     """Integers whose absolute values sum to at most 240 along dim (in float32 to 100 times the length)."""
     size = shape[dim]
     if ctx.precision == 24:
-        return movement.integers(ctx, shape, 100, *words)
+        return movement.narrow(ctx, shape, 100, *words)
     if size <= 30:
-        return movement.integers(ctx, shape, 8, *words)
+        return movement.narrow(ctx, shape, 8, *words)
     every = -(-size // 120)
     turned = list(shape)
     turned[0], turned[dim] = shape[dim], shape[0]
     kept = 2 * movement.spaced(ctx, tuple(turned), every, *words).transpose(0, dim)
-    return kept.contiguous() if every > 1 else kept - movement.integers(ctx, shape, 0, *words)
+    return kept.contiguous() if every > 1 else kept - movement.narrow(ctx, shape, 0, *words)
 
 
 def sums(ctx, shape, dim, layout):
@@ -99,7 +99,7 @@ def products(ctx, shape, dim):
     x = torch.tensor([2.0, 1.0, 0.5, 1.0], dtype=torch.float64)[phase] * (
         1 - 2 * ctx.integers(shape, 0, 1, "sign", shape)
     )
-    gradient = movement.integers(ctx, shape, 1, "gradient", shape)
+    gradient = movement.narrow(ctx, shape, 1, "gradient", shape)
     zero = x.clone()
     zero.narrow(dim, shape[dim] // 2, 1).mul_(0)
     judged = []
@@ -127,8 +127,8 @@ def _fits(ctx, count):
 
 def differences(ctx, shape, dim):
     torch = ctx.torch
-    x = movement.integers(ctx, shape, 50, "differences", shape)
-    edge = movement.integers(ctx, [2 if d == dim else n for d, n in enumerate(shape)], 50, "edge", shape)
+    x = movement.narrow(ctx, shape, 50, "differences", shape)
+    edge = movement.narrow(ctx, [2 if d == dim else n for d, n in enumerate(shape)], 50, "edge", shape)
     judged = [movement.check(ctx, lambda x, e: torch.diff(x, 1, dim, e, e), [x, edge], "transposed", unit=2)]
     if shape[dim] > 2:
         judged.append(movement.check(ctx, lambda x: torch.diff(x, 1, dim), [x], unit=2))
@@ -138,7 +138,7 @@ def differences(ctx, shape, dim):
 def maxima(ctx, shape, dim, layout):
     judged = []
     words = (shape, layout)
-    few, many = movement.integers(ctx, shape, 2, "few", *words), ordering.finite(ctx, shape, *words)
+    few, many = movement.narrow(ctx, shape, 2, "few", *words), ordering.finite(ctx, shape, *words)
     climbing = ordering.numbers(ctx, shape, "nan", *words)
     for sign, name in ((1, "cummax"), (-1, "cummin")):
         for x in (few, many, climbing):
@@ -177,7 +177,7 @@ def _followed(ctx, leaf, x, values, indices, dim, *words):
 
 
 def rows(ctx):
-    pattern = movement.integers(ctx, (241, 5), 20, "rows")
+    pattern = movement.narrow(ctx, (241, 5), 20, "rows")
     return movement.check_rows(ctx, lambda x: ctx.torch.cumsum(x, 1), pattern, 65537)
 
 

@@ -42,7 +42,7 @@ def bicubic(ctx, shape, size, align, layout):
     function = ctx.torch.nn.functional.interpolate
     sizes = size or tuple(2 * n for n in shape[2:])
     axes = [Axis(m, "cubic", align, None) for m in sizes]
-    x = movement.integers(ctx, shape, 20, shape, layout)
+    x = movement.narrow(ctx, shape, 20, shape, layout)
     exact = size is None and ctx.precision == 24
 
     def resized(x):
@@ -53,7 +53,7 @@ def bicubic(ctx, shape, size, align, layout):
 
 def area(ctx, layout):
     function = ctx.torch.nn.functional.interpolate
-    x = movement.integers(ctx, (2, 5, 8, 12), 60, "area", layout)
+    x = movement.narrow(ctx, (2, 5, 8, 12), 60, "area", layout)
     return movement.check(ctx, lambda x: function(x, scale_factor=0.5, mode="area"), [x], layout, unit=4)
 
 
@@ -62,10 +62,10 @@ def antialiased(ctx, layout):
     torch = ctx.torch
     if ctx.dtype_name != "float32" and ctx.kind == "cpu":
         return judge.skipped("PyTorch has no 16-bit antialiasing on the CPU")
-    x = movement.integers(ctx, (2, 3, 10, 8), 100, "x", layout)
+    x = movement.narrow(ctx, (2, 3, 10, 8), 100, "x", layout)
     scale = 2.0 ** movement.SCALES[layout]
     x, factors = x * scale, [_triangle(torch, n) for n in x.shape[2:]]
-    g = movement.integers(ctx, (2, 3, 5, 4), 3, "g", layout) * scale
+    g = movement.narrow(ctx, (2, 3, 5, 4), 3, "g", layout) * scale
     outputs, gradients = resampling.applied(x, factors), resampling.applied(g, factors, True)
     relative = judge.gamma(32, 2.0 ** -min(23, ctx.precision))
     want = movement.Result(

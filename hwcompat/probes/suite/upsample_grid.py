@@ -50,7 +50,7 @@ def coordinates(ctx, outputs, sizes, align, *words):
 
 def sample(ctx, mode, padding, align, layout):
     sizes = (5, 9) if align else (4, 8)
-    x = movement.integers(ctx, (2, 3) + sizes, 3, mode, padding, align, layout)
+    x = movement.narrow(ctx, (2, 3) + sizes, 3, mode, padding, align, layout)
     grid = coordinates(ctx, (2, 3, 5), sizes, align, mode, padding, align, layout)
     ctx.require(bool((ctx.rounded(grid) == grid).all()), "coordinates are exact in the dtype")
     function = ctx.torch.nn.functional.grid_sample
@@ -58,7 +58,7 @@ def sample(ctx, mode, padding, align, layout):
 
 
 def volume(ctx, mode):
-    x = movement.integers(ctx, (2, 2, 4, 2, 8), 2, "volume", mode)
+    x = movement.narrow(ctx, (2, 2, 4, 2, 8), 2, "volume", mode)
     grid = coordinates(ctx, (2, 2, 2, 2), (4, 2, 8), False, "volume", mode)
     function = ctx.torch.nn.functional.grid_sample
     return _check(ctx, lambda x, g: function(x, g, mode, "zeros", False), x, grid, "contiguous")
@@ -78,17 +78,17 @@ def _check(ctx, function, x, grid, layout):
 
 
 def affine(ctx):
-    theta = movement.integers(ctx, (3, 2, 3), 3, "theta")
+    theta = movement.narrow(ctx, (3, 2, 3), 3, "theta")
     function = ctx.torch.nn.functional.affine_grid
-    gradient = movement.integers(ctx, (3, 5, 9, 2), 1, "gradient")
+    gradient = movement.narrow(ctx, (3, 5, 9, 2), 1, "gradient")
     return movement.check(ctx, lambda t: function(t, (3, 1, 5, 9), True), [theta], unit=4, gradients=[gradient])
 
 
 def affine_inexact(ctx):
     """Base coordinates lie within +-1, so sums of absolute values of the map, or of gradients, bound everything."""
     torch = ctx.torch
-    theta = movement.integers(ctx, (2, 2, 3), 3, "theta")
-    gradient = movement.integers(ctx, (2, 6, 7, 2), 3, "gradient")
+    theta = movement.narrow(ctx, (2, 2, 3), 3, "theta")
+    gradient = movement.narrow(ctx, (2, 6, 7, 2), 3, "gradient")
     leaves, outputs = movement.traced(lambda t: torch.nn.functional.affine_grid(t, (2, 1, 6, 7), False), [theta])
     pulled = movement.pulled_back(ctx, leaves, outputs, [gradient])
     unit = 2.0 ** -min(23, ctx.precision)
