@@ -1,10 +1,11 @@
 """Writes matrix/exact_digests.csv: what the exact digests must be on every device, computed on this machine's CPU.
 
-    python scripts/exact_digests.py [--out matrix/exact_digests.csv] [--levels quick standard] [--large]
+    python scripts/exact_digests.py [--out matrix/exact_digests.csv] [--levels quick standard] [--large] [--check]
 
 Every exact probe runs with seed 0 in every dtype; those that pass in all cases give a line. A probe's line is computed
 anew each time; nothing is taken over. --large adds the enlarged shapes of accelerators (level standard), computed here
-on the CPU with the same code; that takes long, and probes for CUDA alone have no line. Prints what gave no digest.
+on the CPU with the same code; that takes long, and probes for CUDA alone have no line. --check writes nothing and exits
+1 if the file says otherwise about these levels. Prints what gave no digest.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--levels", nargs="*", default=["quick", "standard"], choices=catalogue.LEVELS)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     found: dict[str, str] = {}
     for level in options.levels:
         found.update(of_level(level, large=False))
     if options.large:
         found.update(of_level("standard", large=True))
+    if options.check:
+        return compared(options.out, found, options.levels)
     write(options.out, found)
     print(f"{len(found)} digests in {options.out}")
     return 0
@@ -67,6 +71,18 @@ def run(probe: catalogue.Probe, dtype: str, level: str, large: bool) -> dict[str
         return found
     finally:
         context.Context.large = usual  # type: ignore[method-assign]
+
+
+def compared(path: Path, found: dict[str, str], levels: list[str]) -> int:
+    """Tell every line of `levels` (CPU shapes) that the file lacks, has too many or has otherwise."""
+    with path.open(encoding="utf-8", newline="") as handle:
+        kept = {row["key"]: row["digest"] for row in csv.DictReader(handle)}
+    kept = {key: digest for key, digest in kept.items() if key.endswith(tuple(f"/{level}/cpu" for level in levels))}
+    short = {key: digest[: digests.LENGTH] for key, digest in found.items()}
+    wrong = sorted(key for key in kept.keys() | short.keys() if kept.get(key) != short.get(key))
+    for key in wrong:
+        print(f"{key}: {kept.get(key, 'not in the file')} in the file, {short.get(key, 'none')} today")
+    return 1 if wrong else 0
 
 
 def write(path: Path, found: dict[str, str]) -> None:

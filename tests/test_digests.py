@@ -78,3 +78,29 @@ def test_the_order_of_rows_is_irrelevant_and_exact_digests_are_compared_too():
     assert [found.kind for found in expected] == ["exact", "fingerprint"]
     for seed in range(5):
         assert digests.disagreements(random.Random(seed).sample(rows, len(rows))) == expected
+
+
+def test_the_shipped_table_names_probes_and_versions_of_today():
+    from hwcompat import tables
+    from hwcompat.probes import catalogue
+
+    known = tables.load_tables().exact_digests
+    today = {p.id: p for p in catalogue.listing()}
+    for key in known:
+        _, probe, dtype, version, level, _ = key.split("/")
+        assert version == f"v{today[probe].version}", key
+        assert dtype in today[probe].dtypes, key
+        assert catalogue.LEVELS.index(today[probe].level) <= catalogue.LEVELS.index(level), key
+    assert len({key.split("/")[1] for key in known}) > 70
+
+
+def test_a_quick_run_computes_the_shipped_digests():
+    import hwcompat
+    from hwcompat import tables
+
+    report = hwcompat.probe(device="cpu", level="quick", isolate=False)
+    known = tables.load_tables().exact_digests
+    exact = {key: digest[: digests.LENGTH] for key, digest in report.digests.items() if key.startswith("exact/")}
+    assert len(exact) > 15
+    assert exact == {key: known[key] for key in exact}
+    assert not [c for c in report.cautions if "digest" in c.operation]
