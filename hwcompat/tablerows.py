@@ -225,7 +225,7 @@ def _verdicts(entry: Mapping[str, Any]) -> Mapping[str, str]:
     return dict(value)
 
 
-_DIGEST_KEY = re.compile(r"exact/[a-z0-9.]+/[a-z0-9_]+/v\d+/(quick|standard|full)/(cpu|large)")
+_DIGEST_KEY = re.compile(r"exact/[a-z0-9._]+/[a-z0-9_]+/v\d+/(quick|standard|full)/(cpu|large)")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
