@@ -19,10 +19,9 @@ import click
 
 from . import __version__
 from .console import say
-from .errors import HwcompatError
+from .errors import INTERRUPTED, HwcompatError
 
 BUG = 5
-INTERRUPTED = 130
 
 
 class Commands(click.Group):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 
 class HwcompatError(Exception):
     """Base of every error raised on purpose; `exit_code` is what the command line returns for it."""

@@ -237,6 +237,7 @@ def assemble(
     samples        what the card did meanwhile
     """
     samples = samples or telemetry.Samples()
+    by_id = {probe.id: probe for probe in probes}
     speed = throttled(speed_of(results)) if samples.slowed else speed_of(results)
     capability = blank.gpu.compute_capability if blank.gpu else None
     capabilities, cautions = verdicts.judge(
@@ -244,10 +245,10 @@ def assemble(
         speed,
         compute_capability=capability,
         bf16_native=catalogue.simulated_bf16(blank.simulated),
-        probes={probe.id: probe for probe in probes},
+        probes=by_id,
     )
-    order = {probe.id: n for n, probe in enumerate(probes)}
-    found = digests_of(results, blank, {probe.id: probe for probe in probes})
+    order = {name: n for n, name in enumerate(by_id)}
+    found = digests_of(results, blank, by_id)
     return replace(
         blank,
         results=tuple(sorted(results, key=lambda r: order.get(r.probe, len(order)))),

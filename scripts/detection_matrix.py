@@ -32,6 +32,7 @@ import detection_baselines as baselines
 import detection_faults as faults_of
 import detection_report as report
 import detection_run as running
+import island_code
 from detection_faults import Fault
 from detection_run import Job, Memory, Outcome, Task
 
@@ -78,7 +79,7 @@ def suite(options: argparse.Namespace, memory: Memory) -> Suite:
         for probe in catalogue.select(catalogue.listing(), options.level, tuple(options.only))
         if probe.rule != "SPEED" and "cpu" in probe.devices
     ]
-    made = Suite({probe.id: running.probe_digest(Path(probe.path)) for probe in probes})
+    made = Suite({probe.id: island_code.digest_of(Path(probe.path)) for probe in probes})
     tasks = [
         (probe.id, dtype)
         for probe in probes

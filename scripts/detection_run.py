@@ -7,7 +7,6 @@ all that it imports, so that a repeated run does only what changed.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import multiprocessing
@@ -20,7 +19,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from detection_faults import Fault, digest, sources
+from detection_faults import Fault
 
 from hwcompat.probes import catalogue, context, execute, torch_state
 
@@ -70,30 +69,6 @@ class Memory:
             return
         self._db.execute("insert or replace into outcome values (?, ?)", (key, json.dumps(outcome.__dict__)))
         self._db.commit()
-
-
-def probe_digest(path: Path) -> str:
-    """Digest of a probe file and of every module of the island that it reaches by imports."""
-    seen: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        one = waiting.pop()
-        if one not in seen and one.exists():
-            seen.add(one)
-            waiting += _imports(one)
-    island = Path(execute.__file__).parent
-    always = [island / name for name in ("judge.py", "inputs.py", "torch_state.py")]
-    return digest(sources(*sorted(seen), *always))
-
-
-def _imports(path: Path) -> list[Path]:
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = path.parents[node.level - 1]
-            folder = base.joinpath(*(node.module or "").split(".")) if node.module else base
-            found += [folder / f"{alias.name}.py" for alias in node.names] + [folder.with_suffix(".py")]
-    return found
 
 
 # --- one task in this process -----------------------------------------------------------------------------------------

@@ -19,8 +19,6 @@ alarm. Exit code 1 where there was any.
 from __future__ import annotations
 
 import argparse
-import ast
-import hashlib
 import json
 import os
 import sys
@@ -34,13 +32,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import island_code
+
 from hwcompat.probes import catalogue
 
 ALARMS = ("fail", "crash", "error", "hang", "oom")
-ISLAND = Path(catalogue.__file__).parent
-ALWAYS = ("execute", "context", "judge", "rounding", "inputs", "torch_state")
-"""Modules that take part in every probe's result."""
-
 Outcome = dict[str, Any]
 Key = tuple[int, str, str]
 """(seed, probe id, dtype)"""
@@ -137,27 +133,12 @@ def _current(outcomes: Iterable[Outcome], options: argparse.Namespace) -> dict[K
 
 @cache
 def code_of(probe_id: str) -> str:
-    """A hash of the probe's file and of every module of the island that it reaches; "" where the probe is gone."""
+    """The digest of the code that gives the probe's results; "" where the probe is gone."""
     try:
         path = Path(catalogue.find(probe_id).path)
     except KeyError:
         return ""
-    names = _reached(path, frozenset(ALWAYS))
-    files = [path, *(ISLAND / f"{name}.py" for name in sorted(names))]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
-
-
-def _reached(path: Path, known: frozenset[str]) -> frozenset[str]:
-    """`known` with the names of all modules of the island that `path` imports, and what those import."""
-    for name in _imported(path) - known:
-        known = _reached(ISLAND / f"{name}.py", known | {name})
-    return known
-
-
-def _imported(path: Path) -> set[str]:
-    nodes = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
-    names = {n.module or a.name for n in nodes if n.level for a in n.names}
-    return {name for name in names if (ISLAND / f"{name}.py").is_file()}
+    return island_code.digest_of(path)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import detection_baselines as baselines  # noqa: E402
 import detection_faults as faults_of  # noqa: E402
 import detection_report as report  # noqa: E402
 import detection_run as running  # noqa: E402
+import island_code  # noqa: E402
 
 with (ROOT / "tests" / "faults" / "listed.csv").open(encoding="utf-8", newline="") as handle:
     WITNESSES = {row["fault"]: (row["probe"], row["dtype"]) for row in csv.DictReader(handle)}
@@ -154,9 +155,9 @@ def test_a_probe_is_run_again_when_something_that_it_imports_changes(tmp_path: P
     (suite / "a_b.py").write_text("from .. import helper\n")
     (tmp_path / "helper.py").write_text("from . import deeper\n")
     (tmp_path / "deeper.py").write_text("X = 1\n")
-    before = running.probe_digest(suite / "a_b.py")
+    before = island_code.digest_of(suite / "a_b.py")
     (tmp_path / "deeper.py").write_text("X = 2\n")
-    assert running.probe_digest(suite / "a_b.py") != before
+    assert island_code.digest_of(suite / "a_b.py") != before
 
 
 # --- operators --------------------------------------------------------------------------------------------------------

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hwcompat.console import ProgressLine, give, json_option, output_option, python_option, say
-from hwcompat.errors import DataError, MachineError
+from hwcompat.errors import INTERRUPTED, DataError, MachineError
 from hwcompat.probes import catalogue
 
 if TYPE_CHECKING:
     from hwcompat.model import Report
-
-INTERRUPTED = 130
 
 
 @click.command()

@@ -261,6 +261,13 @@ def without_bias(problem_, held=False):
     return problem_._replace(beta=None, y=y, dbeta=None)
 
 
+def reduced(problem_, dims, affine, held=False, rough=0.0):
+    """The problem with the parameters that `affine` names: both, weight or none."""
+    if affine == "both":
+        return problem_
+    return plain(problem_, dims, held, rough) if affine == "none" else without_bias(problem_, held)
+
+
 def judged(ctx, wanted, shape, param_shape, function, layout="contiguous", kind=None, extra=None, dy_layout=None):
     """Run `function(x, weight, bias)` and its gradient on operands of `shape` and `param_shape`; judge what comes out.
 

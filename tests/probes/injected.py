@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import torch
 
 from hwcompat.probes import catalogue, context, execute, torch_state
@@ -15,6 +16,16 @@ PROBES = {probe.id: probe for probe in catalogue.listing()}
 LOW = (torch.float16, torch.bfloat16)
 
 Alter = Callable[[tuple[Any, ...], Any], Any]
+
+
+def runs(probes: Iterable[catalogue.Probe]) -> list[Any]:
+    """(probe id, dtype) for every dtype of `probes`, as parameters of a test."""
+    return [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in probes for dtype in probe.dtypes]
+
+
+def family(*names: str) -> list[catalogue.Probe]:
+    """The probes whose id begins with one of `names` and a dot."""
+    return [probe for probe in PROBES.values() if probe.id.split(".")[0] in names]
 
 
 def outcome(probe: str, dtype: str, fault: Any = None, **options: Any) -> dict[str, Any]:
@@ -44,3 +55,16 @@ def first_failure(probe: str, dtype: str, fault: Any = None, seed: int = 0, leve
             if judgement.status == "fail":
                 return label, judgement
     return "", None
+
+
+def caught(probe: str, dtype: str, fault: Any, only: str = "") -> str:
+    """What the first case (of those whose label holds `only`) that fails under the fault says; "" if none does."""
+    ctx = context.Context(torch, "cpu", dtype, probe)
+    with fault:
+        for label, case in execute.load(PROBES[probe]).cases(ctx):
+            if only in label:
+                found = case()
+                if found.status != "pass":
+                    assert found.status == "fail"
+                    return f"{label}: {found.detail}"
+    return ""

@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 import torch
-from probes.injected import LOW, PROBES, fault, outcome
+from probes.injected import LOW, PROBES, caught, fault, outcome
 
 from hwcompat.probes import context, execute, mixed
 from hwcompat.probes.simulate import _dispatch
@@ -218,19 +218,6 @@ def test_a_fault_anywhere_in_the_step_is_seen(name, dtype):
 
 
 # --- GradScaler in front of every optimizer ---------------------------------------------------------------------------
-def caught(probe, dtype, fault, only=""):
-    """What the first case (of those whose label holds `only`) that fails under the fault says; "" if none does."""
-    ctx = context.Context(torch, "cpu", dtype, probe)
-    with fault:
-        for label, case in execute.load(PROBES[probe]).cases(ctx):
-            if only in label:
-                found = case()
-                if found.status != "pass":
-                    assert found.status == "fail"
-                    return f"{label}: {found.detail}"
-    return ""
-
-
 def blind_to_the_last(args):
     """Only infinities in the last tensor: not found."""
     if all(bool(torch.isfinite(t).all()) for t in args[0][:-1]):

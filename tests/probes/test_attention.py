@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import outcome
+from probes.injected import family, outcome, runs
 
-from hwcompat.probes import attention, attention_codes, catalogue, context, execute
+from hwcompat.probes import attention, attention_codes, context, execute
 from hwcompat.probes.simulate import _dispatch
 
-PROBES = [probe for probe in catalogue.listing() if probe.id.startswith("attention.")]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in PROBES for dtype in probe.dtypes]
+PROBES = family("attention")
+RUNS = runs(PROBES)
 FUSED = "_scaled_dot_product_flash_attention_for_cpu"
 NAN = float("nan")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from probes.injected import fault, outcome
+from probes.injected import fault, outcome, runs
 
 from hwcompat.probes import catalogue, context, rounding
 
@@ -18,7 +18,7 @@ PROBES = [
     for probe in catalogue.listing()
     if probe.id.split(".")[0] in FAMILIES and probe.id.split(".")[1] not in POOLED
 ]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in PROBES for dtype in probe.dtypes]
+RUNS = runs(PROBES)
 HALVES = ["float16", "bfloat16"]
 EVERY = (torch.float16, torch.bfloat16, torch.float32)
 

@@ -7,26 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from probes.injected import PROBES, outcome
+from probes.injected import PROBES, caught, outcome
 
 from hwcompat.probes import context, execute
 from hwcompat.probes.simulate import _dispatch
 
 IDS = sorted(name for name in PROBES if name.startswith("gradient."))
 RUNS = [(name, dtype) for name in IDS for dtype in PROBES[name].dtypes]
-
-
-def caught(probe: str, dtype: str, fault: Any, only: str = "") -> str:
-    """What the first case (of those whose label holds `only`) that fails under the fault says; "" if none does."""
-    ctx = context.Context(torch, "cpu", dtype, probe)
-    with fault:
-        for label, case in execute.load(PROBES[probe]).cases(ctx):
-            if only in label:
-                found = case()
-                if found.status != "pass":
-                    assert found.status == "fail"
-                    return f"{label}: {found.detail}"
-    return ""
 
 
 def after(name: str, change: Callable[[Any, Any], Any], first: int = 1) -> Any:

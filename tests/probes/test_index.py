@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from probes.injected import PROBES, outcome
+from probes.injected import family, outcome, runs
 from probes.nasty import broken, spoilt
 
-FAMILY = [probe for probe in PROBES.values() if probe.id.startswith("index.")]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in FAMILY for dtype in probe.dtypes]
+FAMILY = family("index")
+RUNS = runs(FAMILY)
 
 
 @pytest.mark.parametrize(("probe", "dtype"), RUNS)

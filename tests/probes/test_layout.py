@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import PROBES, outcome
+from probes.injected import family, outcome, runs
 from probes.nasty import broken, channels_last, spoilt
 
 from hwcompat.probes import context, movement, rounding
 
-FAMILY = [probe for probe in PROBES.values() if probe.id.startswith("layout.")]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in FAMILY for dtype in probe.dtypes]
+FAMILY = family("layout")
+RUNS = runs(FAMILY)
 
 
 @pytest.mark.parametrize(("probe", "dtype"), RUNS)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import PROBES, outcome
+from probes.injected import PROBES, caught, outcome
 
-from hwcompat.probes import context, execute, optimizers, rounding, roundoff, tensorlists, updates
+from hwcompat.probes import context, optimizers, rounding, roundoff, tensorlists, updates
 from hwcompat.probes.simulate import _dispatch
 
 IDS = sorted(name for name in PROBES if name.startswith("optimizer."))
@@ -34,19 +34,6 @@ def spoiled(
         return out
 
     return _dispatch.after_each(torch, alter)
-
-
-def caught(probe: str, dtype: str, fault: Any, only: str = "") -> str:
-    """What the first case (of those whose label holds `only`) that fails under the fault says; "" if none does."""
-    ctx = context.Context(torch, "cpu", dtype, probe)
-    with fault:
-        for label, case in execute.load(PROBES[probe]).cases(ctx):
-            if only in label:
-                found = case()
-                if found.status != "pass":
-                    assert found.status == "fail"
-                    return f"{label}: {found.detail}"
-    return ""
 
 
 # --- healthy ----------------------------------------------------------------------------------------------------------

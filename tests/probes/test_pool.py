@@ -8,13 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import PROBES, outcome
+from probes.injected import family, outcome, runs
 from probes.nasty import broken
 
 from hwcompat.probes import context, movement
 
-FAMILY = [probe for probe in PROBES.values() if probe.id.startswith("pool.")]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in FAMILY for dtype in probe.dtypes]
+FAMILY = family("pool")
+RUNS = runs(FAMILY)
 
 
 @pytest.mark.parametrize(("probe", "dtype"), RUNS)

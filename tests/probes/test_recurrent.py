@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import outcome
+from probes.injected import family, outcome, runs
 
-from hwcompat.probes import catalogue, context, recurrent
+from hwcompat.probes import context, recurrent
 from hwcompat.probes.running import Running
 from hwcompat.probes.simulate import _dispatch
 
-PROBES = [probe for probe in catalogue.listing() if probe.id.startswith("recurrent.")]
-RUNS = [pytest.param(probe.id, dtype, id=f"{probe.id}-{dtype}") for probe in PROBES for dtype in probe.dtypes]
+PROBES = family("recurrent")
+RUNS = runs(PROBES)
 LOW = (torch.float32, torch.float16, torch.bfloat16)
 NAN = float("nan")
 

@@ -115,7 +115,7 @@ def training(ctx, shape, scale, layout, kind, eps=norm.EPS, momentum=0.5, affine
     x = norm.sample(ctx, shape, dims, "ladder", scale, 1, *words)
     rough = _roughness(ctx, layout, dy_layout)
     wanted = norm.problem(ctx, x, dims, params, eps, kind, held=True, rough=rough, words=words)
-    wanted = _reduced(wanted, dims, affine, rough)
+    wanted = norm.reduced(wanted, dims, affine, True, rough)
     old = [
         ctx.integers((shape[1],), -2, 2, "old mean", *words).double(),
         ctx.integers((shape[1],), 1, 3, "old variance", *words).double(),
@@ -173,12 +173,6 @@ def _roughness(ctx, layout, dy_layout):
     operations, rounding k = m(d h) r, (x - mu) k, d - m(d) - (x - mu) k and its products with r, gamma to 16 bits."""
     uneven = dy_layout or layout in ("swapped", "strided")
     return 5 * 2.0**-ctx.precision if ctx.format.bits == 16 and uneven else 0.0
-
-
-def _reduced(wanted, dims, affine, rough=0.0):
-    if affine == "both":
-        return wanted
-    return norm.plain(wanted, dims, True, rough) if affine == "none" else norm.without_bias(wanted, True)
 
 
 def _function(ctx, buffers, training_, momentum, eps):

@@ -86,10 +86,7 @@ def check(
     view = (shape[0], groups, shape[1] // groups, pixels)
     x = norm.sample(ctx, view, (2, 3), data, scale, offset, *words)
     wanted = norm.problem(ctx, x, (2, 3), (1, groups, shape[1] // groups, 1), eps, kind, words=words)
-    if affine == "none":
-        wanted = norm.plain(wanted, (2, 3))
-    elif affine == "weight":
-        wanted = norm.without_bias(wanted)
+    wanted = norm.reduced(wanted, (2, 3), affine)
     group_norm = ctx.torch.nn.functional.group_norm
     return norm.judged(
         ctx,

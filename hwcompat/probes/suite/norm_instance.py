@@ -50,10 +50,7 @@ def check(ctx, shape, scale, layout="contiguous", affine="both"):
     words = (shape, scale, layout, affine)
     x = norm.sample(ctx, shape, dims, "ladder", scale, 1, *words)
     wanted = norm.problem(ctx, x, dims, params, held=True, words=words)
-    if affine == "none":
-        wanted = norm.plain(wanted, dims, True)
-    elif affine == "weight":
-        wanted = norm.without_bias(wanted, True)
+    wanted = norm.reduced(wanted, dims, affine, held=True)
     instance_norm = ctx.torch.nn.functional.instance_norm
     return norm.judged(
         ctx,

@@ -88,10 +88,7 @@ def check(ctx, shape, dims, scale, offset, data="ladder", eps=norm.EPS, affine="
     x = norm.sample(ctx, shape, dims, data, scale, offset, *words)
     params = tuple(size if dim in dims else 1 for dim, size in enumerate(shape))
     wanted = norm.problem(ctx, x, dims, params, eps, kind, words=words)
-    if affine == "none":
-        wanted = norm.plain(wanted, dims)
-    elif affine == "weight":
-        wanted = norm.without_bias(wanted)
+    wanted = norm.reduced(wanted, dims, affine)
     normalised = tuple(shape[dim] for dim in dims)
     layer_norm = ctx.torch.nn.functional.layer_norm
     return norm.judged(
