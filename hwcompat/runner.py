@@ -214,16 +214,18 @@ def _all_groups(
     """(task, Result) for every task; MachineError only while nothing has been measured."""
     measured = repeating
     groups = _groups(tasks, settings.level)
+    told = [replace(settings, paired=len(groups) > 1 and _pairs(group, settings)) for group in groups]
     ahead: session.Ahead | None = None
     try:
-        for group, after in zip(groups, (*groups[1:], ()), strict=False):
+        for number, group in enumerate(groups):
             waiting = dict.fromkeys(group)
             started, ahead = ahead, None
             try:
-                for task, result in _one_group(group, settings, started):
+                for task, result in _one_group(group, told[number], started):
                     measured = True
                     del waiting[task]
-                    ahead = ahead or _started_ahead(group, after, settings)
+                    if ahead is None and number + 1 < len(groups) and not _times(group):
+                        ahead = _started_ahead(groups[number + 1], told[number + 1])
                     yield task, result
             except session.CannotRunError as trouble:
                 if not measured:
@@ -235,12 +237,23 @@ def _all_groups(
             ahead.close()
 
 
-def _started_ahead(group: Sequence[Task], after: Sequence[Task], settings: session.Settings) -> session.Ahead | None:
-    """The worker of the next group, importing torch while this group is at work; not beside a speed measurement."""
-    if not after or any(probe.rule == "SPEED" for probe, _ in group):
-        return None
+def _times(group: Sequence[Task]) -> bool:
+    """A group that measures speed has the machine to itself."""
+    return any(probe.rule == "SPEED" for probe, _ in group)
+
+
+def _pairs(group: Sequence[Task], settings: session.Settings) -> bool:
+    """Whether this group runs beside its neighbours: on a processor, whose cores small tensors leave idle.
+
+    Not at level full, where memory and load are under test.
+    """
+    return settings.device == "cpu" and settings.level == "standard" and not _times(group)
+
+
+def _started_ahead(group: Sequence[Task], settings: session.Settings) -> session.Ahead | None:
+    """The worker of the next group, while this one is at work."""
     try:
-        return session.Ahead(after, settings)
+        return session.Ahead(group, settings)
     except (HwcompatError, OSError):
         return None  # what hinders it will hinder it again when its turn comes, and be told then
 

@@ -50,6 +50,7 @@ class Settings:
     memory_limit: int | None  # bytes
     observe: Callable[[Event], None]
     load_seconds: float | None = None  # how long a load test lasts in one dtype
+    paired: bool = False  # another worker computes at the same time: half the processor's threads each
 
 
 class CannotRunError(Exception):
@@ -96,10 +97,13 @@ class _State:
 
 
 class Ahead:
-    """A worker that was started before its turn: it imports torch and waits. To enter it is to give it its turn."""
+    """A worker that was started before its turn. To enter it is to give it its turn.
+
+    Until then it imports torch and waits; a paired one goes on at once, and is only read when its turn comes.
+    """
 
     def __init__(self, tasks: Sequence[Task], settings: Settings) -> None:
-        job = {**_job(tasks, settings), "wait": True}
+        job = {**_job(tasks, settings), "wait": not settings.paired}
         self._stack = contextlib.ExitStack()
         self._worker = self._stack.enter_context(working(job, settings.python, settings.memory_limit))
 
@@ -158,6 +162,7 @@ def _job(tasks: Sequence[Task], settings: Settings) -> dict[str, Any]:
         "simulate": settings.simulate,
         "memory_limit": settings.memory_limit,
         "load_seconds": settings.load_seconds,
+        "paired": settings.paired,
     }
 
 

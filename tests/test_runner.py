@@ -20,7 +20,7 @@ import pytest
 from hwcompat import child, runner, session
 from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import Result
-from hwcompat.probes import catalogue
+from hwcompat.probes import catalogue, worker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROBES = {probe.id: probe for probe in catalogue.listing("selftest")}
@@ -384,7 +384,7 @@ PARENT = """
 import sys
 sys.path.insert(0, {repository!r})
 from hwcompat import runner
-from hwcompat.probes import catalogue
+from hwcompat.probes import catalogue, worker
 probes = {{probe.id: probe for probe in catalogue.listing("selftest")}}
 tasks = [(probes["selftest." + name], "float32") for name in ("pass", "wrong", "hang")]
 say = lambda *words: print(*words, flush=True)
@@ -561,6 +561,70 @@ def test_a_worker_started_ahead_does_nothing_before_its_turn() -> None:
         assert words[-1] == "done"
     finally:
         ahead.close()
+
+
+def test_on_a_processor_two_groups_are_at_work_at_once_with_half_the_threads_each() -> None:
+    settings = session.Settings(
+        sys.executable, "cpu", "standard", 0, None, "selftest", None, None, lambda event: None, paired=True
+    )
+    ahead = session.Ahead([_task("pass")], settings)
+    try:
+        written = ahead._worker[1]
+        while '"done"' not in written.read_text():  # its turn has not come
+            time.sleep(0.05)
+        with ahead as (process, out):
+            words = [event["event"] for event in session.events(process, out) if event]
+        assert words[-1] == "done"
+    finally:
+        ahead.close()
+
+
+@pytest.mark.parametrize(
+    ("device", "level", "rules", "paired"),
+    [
+        ("cpu", "standard", ("EXACT", "EXACT"), [True, True]),
+        ("cpu", "standard", ("EXACT", "SPEED"), [True, False]),
+        ("cpu", "standard", ("EXACT",), [False]),
+        ("cpu", "full", ("EXACT", "EXACT"), [False, False]),
+        ("cuda:0", "standard", ("EXACT", "EXACT"), [False, False]),
+    ],
+)
+def test_which_groups_run_side_by_side(
+    device: str, level: str, rules: tuple[str, ...], paired: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    def follow(group: Any, settings: session.Settings, *_rest: Any) -> Any:
+        told.append(settings.paired)
+        yield from ((n, session.skipped(probe, dtype, "")) for n, (probe, dtype) in enumerate(group))
+
+    monkeypatch.setattr(session, "follow", follow)
+    monkeypatch.setattr(session, "Ahead", lambda group, settings: None)
+    probe, dtype = _task("pass")
+    tasks = [(probe._replace(group=str(n), rule=rule), dtype) for n, rule in enumerate(rules)]
+    _run(tasks, device=device, level=level)
+    assert told == paired
+
+
+def test_half_the_threads_are_at_least_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def run_tasks(torch: Any, _job: Any, _write: Any) -> int:
+        told.append(torch.get_num_threads())
+        return 0
+
+    monkeypatch.setattr(worker, "run_tasks", run_tasks)
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 5):
+            torch.set_num_threads(threads)
+            job = {"job": "probes", "device": "cpu", "tasks": [], "paired": True}
+            assert worker.do_probes(job, lambda *_words, **_fields: None) == 0
+        assert told == [1, 2]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_no_worker_is_started_beside_a_speed_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

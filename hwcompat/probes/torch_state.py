@@ -22,8 +22,7 @@ def preserved(torch):
     cpu_rng = torch.get_rng_state()
     cuda_rng = torch.cuda.get_rng_state_all() if _cuda_started(torch) else None
     grad = torch.is_grad_enabled()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = _warn_only(torch)
+    deterministic = torch.are_deterministic_algorithms_enabled(), _warn_only(torch)
     default_dtype = torch.get_default_dtype()
     try:
         yield
@@ -33,7 +32,7 @@ def preserved(torch):
         if cuda_rng is not None:
             torch.cuda.set_rng_state_all(cuda_rng)
         torch.set_grad_enabled(grad)
-        _set_deterministic(torch, deterministic, warn_only)
+        set_deterministic(torch, *deterministic)
         torch.set_default_dtype(default_dtype)
 
 
@@ -76,10 +75,11 @@ def _warn_only(torch):
     return bool(reader()) if reader else False
 
 
-def _set_deterministic(torch, mode, warn_only):
+def set_deterministic(torch, mode, warn_only=False):
+    """torch.use_deterministic_algorithms by its other interface; in newer releases the first imports the compiler."""
     if (torch.are_deterministic_algorithms_enabled(), _warn_only(torch)) == (mode, warn_only):
-        return  # the call below imports torch's compiler, which takes 0.7 s
-    try:
-        torch.use_deterministic_algorithms(mode, warn_only=warn_only)
-    except TypeError:  # torch 1.10 has no warn_only
+        return
+    if hasattr(torch, "set_deterministic_debug_mode"):
+        torch.set_deterministic_debug_mode(("warn" if warn_only else "error") if mode else "default")
+    else:
         torch.use_deterministic_algorithms(mode)

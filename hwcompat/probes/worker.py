@@ -91,8 +91,14 @@ def do_preflight(job, write):
     torch = import_torch()
     write("ready", torch=str(torch.__version__), seconds=round(time.perf_counter() - started, 3))
     if job.get("wait"):
+        first_backward(torch)
         await_turn(os.environ[OUT_VARIABLE])
     return preflight(torch, job["device"], write)
+
+
+def first_backward(torch):
+    """The first backward of a process imports some 490 modules (0.3 s), of no device: done while another one probes."""
+    torch.ones((), requires_grad=True).backward()
 
 
 def await_turn(out_path):
@@ -110,6 +116,8 @@ def do_probes(job, write):
     torch = sys.modules["torch"]
     if torch.device(job["device"]).type == "cpu":
         limit_memory(job.get("memory_limit"))
+    if job.get("paired"):
+        torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     with simulation(torch, job.get("simulate")):
         return run_tasks(torch, job, write)
 

@@ -57,7 +57,7 @@ def kept(ctx, function):
     if missing:
         return judge.skipped("%s was not set before CUDA started" % missing[0])
     torch_state.write_switches(ctx.torch, _PINNED)  # put back by whoever runs the probe
-    ctx.torch.use_deterministic_algorithms(True)
+    torch_state.set_deterministic(ctx.torch, True)
     with one_thread(ctx.torch):
         outputs = [ctx.host(tensor) for tensor in function(ctx)]
     wrong = sum(int((~ctx.torch.isfinite(tensor)).sum()) for tensor in outputs)
