@@ -2,9 +2,10 @@
 
     python scripts/make_client_environments.py DIR
 
-makes `DIR/venv` (torch and the clients' dependencies, no torchvision) and `DIR/ultralytics-<version>` for each version,
-installed with `--no-deps --target`, so that one copy of torch serves them all; a test puts one such folder on
-PYTHONPATH. Then `HWCOMPAT_TEST_CLIENTS=DIR python -m pytest tests/clients`. What is already there is kept.
+makes `DIR/venv` (torch and what many clients need, no torchvision) and `DIR/<name>` for each file
+tests/clients/environments/<name>.txt, a list of pinned packages installed with `--no-deps --target`, so that one copy
+of torch serves them all; a test puts one such folder on PYTHONPATH. Then
+`HWCOMPAT_TEST_CLIENTS=DIR python -m pytest tests/clients`. What is already there is kept.
 `DIR/measured.json` holds the seconds and megabytes of each part (torch from a local wheel, two cores: 37 s and 1.6 GB
 for the shared environment, 1 to 2 s and 4 to 10 MB for each version).
 
@@ -40,8 +41,8 @@ DEPENDENCIES = (
     "seaborn",
 )
 WITHOUT_DEPENDENCIES = ("ultralytics-thop",)  # it would ask for a torch of its own
-ULTRALYTICS = ["8.0.200", "8.2.90", "8.3.250", "8.4.79", "8.4.80", "8.4.128", "8.4.130", "8.4.190"]
-"""One of each key era and both sides of each change, the newest last (November 2026)."""
+LISTS = Path(__file__).resolve().parents[1] / "tests" / "clients" / "environments"
+"""One file an environment, named after the client and its version; all that it needs beside `DIR/venv` is in it."""
 
 
 def main() -> int:
@@ -49,15 +50,16 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--torch", default=TORCH, help="requirement for torch (default %(default)s)")
     parser.add_argument("--torch-index", help="index with CPU wheels of torch, for example the project's own /whl/cpu")
-    parser.add_argument("--ultralytics", nargs="*", default=ULTRALYTICS, metavar="VERSION")
+    parser.add_argument("--only", nargs="*", metavar="PREFIX", help="environments whose names begin so")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     python = shared_environment(folder, arguments.torch, arguments.torch_index)
-    for version in arguments.ultralytics:
-        target = folder / f"ultralytics-{version}"
-        command = ["--no-deps", "--target", str(target), f"ultralytics=={version}"]
-        step(folder, target, lambda command=command: pip(python, *command))
+    for requirements in sorted(LISTS.glob("*.txt")):
+        if not arguments.only or requirements.stem.startswith(tuple(arguments.only)):
+            target = folder / requirements.stem
+            command = ["--no-deps", "--target", str(target), "--requirement", str(requirements)]
+            step(folder, target, lambda command=command: pip(python, *command))
     return 0
 
 

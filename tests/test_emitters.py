@@ -10,40 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from recommendations import ALL_OK, BROKEN, FAULTY, GOOD, KINDS, PIN, TURING, UNKNOWN, recommendation
 
 from hwcompat import emitters
 from hwcompat.emitters._text import release, scalar
 from hwcompat.errors import MachineError, UsageError
-from hwcompat.model import Caution, Gpu, Pin, Recommendation, Setting, Verdict
+from hwcompat.model import Caution, Setting
 
 KEYS = "amp half dtype grad_scaler channels_last cudnn_benchmark tf32 torch cuda torchvision torchaudio index_url"
-PIN = Pin("2.13.0", "cu126", "https://download.pytorch.org/whl/cu126", "0.28.0", None)
-GPU = Gpu("NVIDIA GeForce GTX 1660 Ti", pci_id="10de:2182", chip="TU116", compute_capability="7.5", pci_bus_id="0:1:0")
-
-
-def recommendation(amp=False, half=False, dtype="float32", verdicts=None, because="measured", **facts):
-    values = {
-        "amp": amp, "half": half, "dtype": dtype, "grad_scaler": dtype == "float16", "channels_last": False,
-        "cudnn_benchmark": False, "tf32": False, "torch": "2.13.0", "cuda": "cu126", "torchvision": "0.28.0",
-        "torchaudio": None, "index_url": PIN.index_url,
-    }  # fmt: skip
-    words = {name: Verdict(word) for name, word in (verdicts or {}).items()}
-    base = {
-        "gpus": (GPU,), "os": "linux", "arch": "x86_64", "driver": "560.35", "date": "2026-11-20",
-        "evidence": ("known fault tu11x-fp16-conv",), "warnings": ("the card, not your data",),
-        "settings": {name: Setting(value, because) for name, value in values.items()},
-    }  # fmt: skip
-    return Recommendation(pin=PIN, verdicts=words, **{**base, **facts})
-
-
-FAULTY = recommendation(verdicts={"fp16": "faulty", "amp_fp16": "faulty", "bf16": "emulated", "amp_bf16": "emulated"})
-ALL_OK = dict.fromkeys(("fp32", "fp16", "bf16", "amp_fp16", "amp_bf16"), "ok")
-GOOD = recommendation(True, True, "bfloat16", ALL_OK)
-TURING = recommendation(True, True, "float16", {**ALL_OK, "bf16": "emulated", "amp_bf16": "emulated"})
-UNKNOWN = recommendation(verdicts={})
-BROKEN = recommendation(trainable=False, settings={}, warnings=("do not train on this card with this build",))
-
-
 # --- the list of formats ----------------------------------------------------------------------------------------------
 
 
@@ -74,8 +48,8 @@ def test_an_unknown_format_gets_the_nearest_names(name):
     assert "yaml" in caught.value.hint or "ultralytics" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["json", "ultralytics", "yaml"])
-@pytest.mark.parametrize("rec", [FAULTY, GOOD, TURING, UNKNOWN], ids=["faulty", "good", "turing", "unknown"])
+@pytest.mark.parametrize("name", emitters.names())
+@pytest.mark.parametrize("rec", KINDS.values(), ids=KINDS)
 def test_every_format_is_printable_ascii_with_plain_line_ends(name, rec):
     text = emitters.render(rec, name)
     assert text.isascii()

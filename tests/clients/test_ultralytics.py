@@ -5,25 +5,17 @@ scripts/make_client_environments.py builds the environments; HWCOMPAT_TEST_CLIEN
 
 from __future__ import annotations
 
-import json
-import os
 import struct
-import subprocess
 import zlib
-from pathlib import Path
 
 import pytest
 import yaml
+from clients import launching
 
 from hwcompat import emitters
 from hwcompat.model import Gpu, Recommendation, Setting, Verdict
 
-HERE = Path(__file__).parent
-FOLDER = os.environ.get("HWCOMPAT_TEST_CLIENTS")
-VERSIONS = sorted(path.name.partition("-")[2] for path in Path(FOLDER).glob("ultralytics-*")) if FOLDER else ["any"]
-needs_clients = pytest.mark.skipif(
-    not FOLDER, reason="HWCOMPAT_TEST_CLIENTS does not name a folder made by scripts/make_client_environments.py"
-)
+VERSIONS = launching.versions("ultralytics")
 
 
 def recommendation(amp, half, dtype, **verdicts):
@@ -63,19 +55,12 @@ def expected(case, version):
 
 
 def run(version, script, *arguments, folder):
-    name = "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    places = [str(Path(FOLDER) / f"ultralytics-{version}"), str(HERE / "stub")]
-    environment = {
-        **os.environ, "PYTHONPATH": os.pathsep.join(places), "YOLO_CONFIG_DIR": str(folder), "YOLO_VERBOSE": "true",
-        "YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "MPLBACKEND": "Agg", "MPLCONFIGDIR": str(folder),
+    return launching.run(
+        f"ultralytics-{version}", launching.HERE / script, *arguments, folder=folder, stub=True, timeout=600,
+        YOLO_CONFIG_DIR=str(folder), YOLO_VERBOSE="true", YOLO_AUTOINSTALL="false", YOLO_OFFLINE="true",
+        MPLBACKEND="Agg", WANDB_DISABLED="true",
         # Releases before 8.2 read their own checkpoint back in a way that torch refuses by default since 2.6.
-        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
-        "CUDA_VISIBLE_DEVICES": "", "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "2", "WANDB_DISABLED": "true",
-    }  # fmt: skip
-    command = [str(Path(FOLDER) / "venv" / name), str(HERE / script), *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", errors="replace",
-        timeout=600,
+        TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1",
     )  # fmt: skip
 
 
@@ -85,19 +70,18 @@ def load(version, text, folder):
     return run(version, "load_ultralytics.py", file, folder=folder)
 
 
-@needs_clients
+@launching.needs_clients
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES)
 def test_the_file_loads_strictly_and_means_what_was_meant(case, version, tmp_path):
     done = load(version, emitters.render(CASES[case], "ultralytics", version), tmp_path)
-    assert done.returncode == 0, done.stderr[-2000:]
-    effective = json.loads(done.stdout.partition("EFFECTIVE ")[2].splitlines()[0])
-    assert effective == expected(case, version)
-    assert type(effective["amp"]) is type(expected(case, version)["amp"])
+    found = launching.effective(done)
+    assert found == expected(case, version)
+    assert type(found["amp"]) is type(expected(case, version)["amp"])
     assert "deprecat" not in (done.stdout + done.stderr).lower()
 
 
-@needs_clients
+@launching.needs_clients
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_file_for_an_unknown_version_loads_in_every_version(version, tmp_path):
     done = load(version, emitters.render(CASES["faulty"], "ultralytics", None), tmp_path)
@@ -105,7 +89,7 @@ def test_the_file_for_an_unknown_version_loads_in_every_version(version, tmp_pat
     assert '"amp": false' in done.stdout
 
 
-@needs_clients
+@launching.needs_clients
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_wrong_key_is_refused_so_the_load_is_a_real_test(version, tmp_path):
     text = emitters.render(CASES["faulty"], "ultralytics", version)
@@ -141,7 +125,7 @@ def dataset(folder):
     return folder / "data.yaml"
 
 
-@needs_clients
+@launching.needs_clients
 @pytest.mark.parametrize("version", VERSIONS)
 def test_training_starts_with_the_file_and_keeps_amp_off(version, tmp_path):
     cfg = tmp_path / "cfg.yaml"
