@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hwcompat.model import CAPABILITIES, VERDICTS, Build, Card, Companion, Fault, PrecisionDefault, ToolkitDriver
@@ -23,6 +24,10 @@ _COMPARE = {
 }
 
 
+_remembered = lru_cache(maxsize=4096)  # the tables repeat a few hundred versions, tags and ranges thousands of times
+
+
+@_remembered
 def version_key(version: str) -> tuple[int, ...]:
     """The leading dotted number as a tuple without trailing zeros: "2.10.0+cu126" -> (2, 10); "" -> ()."""
     found = _VERSION.match(version)
@@ -42,18 +47,20 @@ def in_range(version: str, wanted: str) -> bool:
     return all(_COMPARE[operator]((key > bound) - (key < bound)) for operator, bound in range_parts(wanted))
 
 
+@_remembered
 def cuda_version(tag: str) -> str:
     """ "cu126" -> "12.6", "cu92" -> "9.2"; "12.6" stays; "" for a tag that is not CUDA's."""
     digits = tag[2:] if tag.startswith("cu") else ""
     return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() else tag if tag[:1].isdigit() else ""
 
 
-def range_parts(wanted: str) -> list[tuple[str, tuple[int, ...]]]:
-    """ ">=2.11,<2.14" -> [(">=", (2, 11)), ("<", (2, 14))]. Raises ValueError."""
+@_remembered
+def range_parts(wanted: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """ ">=2.11,<2.14" -> ((">=", (2, 11)), ("<", (2, 14))). Raises ValueError."""
     found = [_RANGE_PART.fullmatch(part.strip()) for part in wanted.split(",")] if wanted else []
     if not all(found):
         raise ValueError(f"{wanted!r} is not a version range such as '>=2.11,<2.14'")
-    return [(part[1], version_key(part[2])) for part in found if part]
+    return tuple((part[1], version_key(part[2])) for part in found if part)
 
 
 class BadCellError(ValueError):
