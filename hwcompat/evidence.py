@@ -156,6 +156,10 @@ def _default(card: CardFacts, name: str) -> Belief:
         return Belief(verdict, faster, ("this chip has no bf16 arithmetic",))
     if default is None:
         return Belief(verdict, faster, ("no measurement and no sourced default for this device",))
+    if name in ("fp8", "memory"):
+        return Belief(verdict, faster, ("nobody has measured it on this device",))
+    if name == "fp32":
+        return Belief(verdict, faster, ("taken to be right until a measurement says otherwise",))
     return Belief(verdict, faster, (f"default for {default.match} {default.value}: {default.because}",))
 
 

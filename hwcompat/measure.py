@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from . import __version__, digests, environment, resolver, tables, telemetry, verdicts
-from .errors import HwcompatError, MachineError, UsageError
+from . import __version__, digests, environment, repair, tables, telemetry, verdicts
+from .errors import MachineError, UsageError
 from .model import Environment, Gpu, Measurement, Report, Result
 from .probes import catalogue
 
@@ -79,7 +79,7 @@ def choose_devices(env: Environment, wish: str | None) -> tuple[tuple[str, Gpu |
     if env.torch is None:
         why = next((note for note in env.notes if note.startswith("torch could not be imported")), "")
         raise MachineError(
-            "there is no usable torch in the chosen Python" + (f": {why}" if why else ""), repair_line(env)
+            "there is no usable torch in the chosen Python" + (f": {why}" if why else ""), repair.line_here(env)
         )
     if wish == "cpu":
         return (("cpu", None),)
@@ -87,7 +87,7 @@ def choose_devices(env: Environment, wish: str | None) -> tuple[tuple[str, Gpu |
     blocked = environment.unusable_gpu(env)
     if wish is None:
         if blocked:
-            raise MachineError(blocked, repair_line(env))
+            raise MachineError(blocked, repair.line_here(env))
         return _one_of_each_model(seen) if seen else (("cpu", None),)
     if wish == "all" and seen:
         return seen
@@ -104,7 +104,7 @@ def _refuse_device(env: Environment, wish: str, seen: Sequence[tuple[str, Gpu | 
     if not known or (":" in wish and not wish.partition(":")[2].isdigit()):
         raise UsageError(f"{wish!r} is not a device", f"{available}; or all")
     if blocked:
-        raise MachineError(blocked, repair_line(env))
+        raise MachineError(blocked, repair.line_here(env))
     raise MachineError(f"this machine has no device {wish!r}", available + _cluster_hint())
 
 
@@ -136,33 +136,6 @@ def _one_of_each_model(seen: Sequence[tuple[str, Gpu | None]]) -> tuple[tuple[st
     for device, gpu in seen:
         first.setdefault((gpu.name, gpu.pci_id, gpu.vram_bytes, gpu.mig_profile) if gpu else device, (device, gpu))
     return tuple(first.values())
-
-
-def repair_line(env: Environment) -> str:
-    """The one line that installs a torch build this machine can use; empty where no table knows one."""
-    try:
-        pin = resolver.resolve(
-            tuple(g for g in env.gpus if g.vendor == "nvidia"),
-            driver=env.driver,
-            os=env.os,
-            arch=env.arch,
-            python=env.python or "",
-            tables=tables.load_tables(),
-            index_base=tables.index_base(),
-            wsl=env.wsl,
-        )
-    except HwcompatError as error:
-        return " ".join(part for part in (error.message, error.hint) if part)
-    packages = [f"torch=={pin.torch}"] + ([f"torchvision=={pin.torchvision}"] if pin.torchvision else [])
-    # pip takes 2.13.0+cpu for 2.13.0, so a build that is already there has to be replaced by force.
-    force = "--force-reinstall " if env.torch else ""
-    return f"{python_word(env)} -m pip install {force}{' '.join(packages)} --index-url {pin.index_url}"
-
-
-def python_word(env: Environment) -> str:
-    """How the user starts the chosen interpreter; quoted where the path has a blank."""
-    path = env.executable or "python"
-    return f'"{path}"' if " " in path else path
 
 
 # --- running and assembling -------------------------------------------------------------------------------------------

@@ -370,6 +370,8 @@ class Setting:
 
     value: Any
     because: str
+    considered: tuple[str, ...] = ()  # what lost, each with its reason
+    change: tuple[str, ...] = ()  # what would lead to another value
 
 
 @dataclass(frozen=True)
@@ -392,6 +394,7 @@ class Recommendation:
     clients: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     date: str = ""  # UTC day
     trainable: bool = True  # False: fp32 itself is faulty, no training settings are given
+    repair: tuple[str, ...] = ()  # what is installed and blocks, then the line that repairs it; empty: nothing does
 
     @property
     def amp(self) -> bool | None:

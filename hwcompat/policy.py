@@ -13,6 +13,7 @@ from typing import Any
 from .circumstances import CardFacts, Machine
 from .evidence import Belief, Knowledge, know
 from .model import CAPABILITIES, VERDICTS, Caution, Pin, Recommendation, Report, Row, Setting, Verdict
+from .wording import install_command
 
 SETTINGS = ("amp", "half", "dtype", "grad_scaler", "channels_last", "cudnn_benchmark", "tf32")
 PINS = {"torch": "torch", "cuda": "tag", "torchvision": "torchvision", "torchaudio": "torchaudio"}
@@ -40,6 +41,7 @@ def decide(
     clients: Mapping[str, str] | None = None,
     date: str = "",
     warnings: Sequence[str] = (),
+    repair: Sequence[str] = (),
 ) -> Recommendation:
     """The Recommendation for training on `cards` together; no cards: on the CPU.
 
@@ -50,6 +52,7 @@ def decide(
     pin       the build that will be used: rows near it weigh more
     prefer    "speed", or "memory": a correct but slower 16-bit dtype may win
     clients   name -> version of the clients found beside torch whose own file can be written
+    repair    what keeps the installed torch from using the card, and the line that repairs it; empty: nothing
     """
     torch, tag = (pin.torch, pin.tag) if pin else _installed(machine)
     flat = tuple(part for report in reports for part in (report, *report.others))
@@ -71,11 +74,12 @@ def decide(
         driver=machine.driver or "",
         evidence=_unique(text for each in known for text in each.evidence) or ("no evidence on this device",),
         cautions=_unique_cautions(known),
-        next_steps=_next_steps(known, pin, clients or {}),
+        next_steps=_next_steps(known, machine, pin, clients or {}),
         warnings=_unique([*_alarms(beliefs, known, broken), *warnings, *(pin.warnings if pin else ()), *_notes(known)]),
         clients=clients or {},
         date=date,
         trainable=not broken,
+        repair=tuple(repair),
     )
 
 
@@ -131,7 +135,17 @@ def _training(
         "tf32": _tf32(known, beliefs["tf32"], unstable),
     }
     note = _expectation(known, pin)
-    return {name: replace(values[name], because=values[name].because + note) for name in SETTINGS}
+    lost = _lost(known, beliefs, device, dtype, values)
+    change = _changes(known, beliefs, device, dtype, prefer)
+    return {
+        name: replace(
+            values[name],
+            because=values[name].because + note,
+            considered=lost.get(name, ()),
+            change=change.get(name, ()),
+        )
+        for name in SETTINGS
+    }
 
 
 def _autocast_dtype(known: Sequence[Knowledge], beliefs: Mapping[str, Belief], device: str, prefer: str) -> str | None:
@@ -238,6 +252,66 @@ def _expectation(known: Sequence[Knowledge], pin: Pin | None) -> str:
     return f" (expected on torch {pin.torch}+{pin.tag}: measured on {', '.join(others)})" if others else ""
 
 
+# --- what lost, and what would lead to another answer -----------------------------------------------------------------
+
+
+def _lost(
+    known: Sequence[Knowledge],
+    beliefs: Mapping[str, Belief],
+    device: str,
+    dtype: str | None,
+    values: Mapping[str, Setting],
+) -> dict[str, tuple[str, ...]]:
+    """For each of the settings `values`, what it is not, with what is known of that beyond its own reason."""
+    others = {name: beliefs[AUTOCAST[name]] for name in _candidates(known, device) if name != dtype}
+    float32 = (_further("float32", beliefs["fp32"], ""),) if dtype else ()
+    amp, half, tf32 = (values[name] for name in ("amp", "half", "tf32"))
+    return {
+        "amp": (*(_further(f"{name} autocast", belief, amp.because) for name, belief in others.items()), *float32),
+        "half": () if half.value else (_further("fp16 weights", beliefs["fp16"], half.because),),
+        "channels_last": tuple(_layout_measured(known)),
+        "tf32": () if tf32.value else (_further("tf32", beliefs["tf32"], tf32.because),),
+    }
+
+
+def _further(what: str, belief: Belief, told: str) -> str:
+    """The verdict, and those of its reasons that were not told yet."""
+    return ": ".join(filter(None, (what, belief.word, "; ".join(text for text in belief.because if text not in told))))
+
+
+def _layout_measured(known: Sequence[Knowledge]) -> Iterable[str]:
+    for each in known:
+        speed = each.complete.speed if each.complete else {}
+        for key in ("fp32", "amp_fp16", "amp_bf16"):
+            ratio = speed.get(f"{key}_channels_last_speedup")
+            if ratio:
+                noted = f" ({ratio.note})" if ratio.note else ""
+                yield f"{each.card.name}, {key}: channels_last {ratio.low:.2f}x to {ratio.high:.2f}x{noted}"
+
+
+def _changes(
+    known: Sequence[Knowledge], beliefs: Mapping[str, Belief], device: str, dtype: str | None, prefer: str
+) -> dict[str, tuple[str, ...]]:
+    measured = all(each.complete and each.same_driver for each in known)
+    probe = (
+        () if measured else ("hwcompat probe: a whole run on this machine, with this driver, decides before all else",)
+    )
+    names = [AUTOCAST[name] for name in _candidates(known, device)]
+    slow = dtype is None and prefer == "speed" and any(beliefs[name].verdict == "ok" for name in names)
+    memory = ("hwcompat recommend --prefer memory: 16 bits where they are correct, even if slower",) if slow else ()
+    build = (_OTHER_BUILD,) if any(beliefs[name].verdict == "faulty" for name in names) else ()
+    return {
+        "amp": (*probe, *memory, *build),
+        "half": probe,
+        "channels_last": probe or ("set it yourself and time your own net: what pays there may differ",),
+        "cudnn_benchmark": ("set it yourself where input sizes never change and runs need not repeat bit by bit",),
+        "tf32": () if beliefs["tf32"].verdict == "unsupported" else probe,
+    }
+
+
+_OTHER_BUILD = "another torch build or driver may not have the fault: install it, then hwcompat probe; a pass clears it"
+
+
 def _pinned(pin: Pin | None) -> dict[str, Setting]:
     if pin is None:
         return {name: Setting(None, "no torch build was chosen") for name in (*PINS, "index_url")}
@@ -245,7 +319,15 @@ def _pinned(pin: Pin | None) -> dict[str, Setting]:
     values: dict[str, Any] = {name: getattr(pin, attribute) for name, attribute in PINS.items()}
     missing = {name: f"no {name} release fits torch {pin.torch}" for name, value in values.items() if value is None}
     named = {name: Setting(value, missing.get(name, because)) for name, value in values.items()}
+    named["torch"] = replace(named["torch"], considered=pin.rejected, change=_OTHER_PIN[pin.installed])
     return {**named, "index_url": Setting(pin.index_url, f"the index of {pin.tag} builds")}
+
+
+_OTHER_PIN = {
+    True: ("--newest: the newest build that serves, instead of the installed one", "--torch VERSION: a wish"),
+    False: ("--torch VERSION: a wish, honoured or refused with the reason", "a newer driver or another Python"),
+}
+"""By whether the pin is the build that is there already."""
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -271,18 +353,15 @@ def _notes(known: Sequence[Knowledge]) -> list[str]:
     return [*fake, *(note for each in known for note in each.notes)]
 
 
-def _next_steps(known: Sequence[Knowledge], pin: Pin | None, clients: Mapping[str, str]) -> tuple[str, ...]:
+def _next_steps(
+    known: Sequence[Knowledge], machine: Machine, pin: Pin | None, clients: Mapping[str, str]
+) -> tuple[str, ...]:
     """Commands, one a line, that work in PowerShell as well as in a POSIX shell."""
-    install = [_install_command(pin)] if pin and not pin.installed else []
+    present = machine.torch.version if machine.torch else None
+    install = [install_command(pin, over=present)] if pin and not pin.installed else []
     settled = all(each.complete and each.same_driver and not each.unstable for each in known)
     probe = [] if settled and not install else ["hwcompat probe"]
     return (*install, *probe, *(f"hwcompat recommend --for {name} -o cfg.yaml" for name in sorted(clients)))
-
-
-def _install_command(pin: Pin) -> str:
-    packages = ("torch", "torchvision", "torchaudio")
-    wanted = [f"{name}=={version}" for name in packages if (version := getattr(pin, name))]
-    return f"python -m pip install {' '.join(wanted)} --index-url {pin.index_url}"
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:

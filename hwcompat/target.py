@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from . import emitters, policy, resolver
+from . import emitters, policy, repair, resolver
 from .circumstances import CardFacts, Machine
 from .errors import MachineError, NoBuildError, UsageError
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
@@ -30,6 +30,7 @@ class Target(NamedTuple):
     reports: tuple[Report, ...] = ()
     clients: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
+    env: Environment | None = None  # as it was read; None: the machine was described
 
     @property
     def device(self) -> str:
@@ -43,6 +44,7 @@ def of_environment(env: Environment, reports: Iterable[Report]) -> Target:
         gpus=_one_vendor(tuple(gpu for gpu in env.gpus if not gpu.hidden)),
         reports=tuple(reports),
         clients=_served(env.torch.clients if env.torch else {}),
+        env=env,
     )
 
 
@@ -135,8 +137,17 @@ def decide(
         clients=target.clients,
         date=date,
         warnings=warnings,
+        repair=_repair(target, chosen),
     )
     return _without_index(decided) if chosen and not chosen.index_url else decided
+
+
+def _repair(target: Target, chosen: Pin | None) -> tuple[str, ...]:
+    """What keeps the installed torch from using the card, and what to do about it."""
+    blocked = repair.blocks(target.env) if target.env else ""
+    if not blocked or target.env is None or chosen is None:
+        return (blocked,) if blocked else ()
+    return blocked, repair.line(target.env, chosen)
 
 
 def _without_index(decided: Recommendation) -> Recommendation:

@@ -198,7 +198,9 @@ def test_versions_are_read_by_their_numbers(text, numbers):
 def test_json_holds_values_reasons_and_no_place_of_the_card():
     rec = recommendation(cautions=(Caution("conv3d", "wrong", "run it in float32", "bf16-conv3d"),))
     loaded = json.loads(emitters.render(rec, "json"))
-    assert loaded["settings"]["amp"] == {"value": False, "because": "measured"}
+    assert loaded["settings"]["amp"] == {
+        "value": False, "because": "measured", "considered": [], "change": [],
+    }  # fmt: skip
     assert loaded["pin"]["torch"] == "2.13.0"
     assert loaded["cautions"][0]["operation"] == "conv3d"
     assert loaded["gpus"][0]["chip"] == "TU116"

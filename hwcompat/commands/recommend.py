@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
     metavar="CLIENT[@VERSION]",
     help="The file's format; see --list.",
 )
+@click.option("--explain", is_flag=True, help="Tell what decided each setting, what lost, and how to change it.")
 @click.option("--list", "list_only", is_flag=True, help="List the formats and stop.")
 @json_option
 @output_option
 def recommend(
     list_only: bool,
+    explain: bool,
     as_json: bool,
     output: Path | None,
     client: str,
@@ -64,15 +67,31 @@ def recommend(
     from hwcompat import api, emitters
 
     if list_only:
-        give("\n".join(emitters.names()), output)
+        give(_formats(as_json), output)
         return
     _refuse_contradictions(bool(gpu), report_file is not None, system, options)
     name, version = ("json", "") if as_json else _client(client)
     emitters.file_name(name)  # an unknown format is refused before anything is measured or read
     report = _read_report(report_file) if report_file else None
     rec = api.recommend(report=report, gpu=list(gpu) or None, os=system, **options)
+    if explain and not as_json:
+        from hwcompat import explain as explaining
+
+        give(explaining.explanation(rec), output)
+        return
     give(api.render(rec, name, version or rec.clients.get(name)), output)
     _tell(rec)
+
+
+def _formats(as_json: bool) -> str:
+    """Every format with the file it is for and how far it was proved."""
+    from hwcompat import emitters
+
+    found = [emitters.described(name) for name in emitters.names()]
+    if as_json:
+        return json.dumps([each._asdict() for each in found], indent=2)
+    wide = max(len(each.file) for each in found)
+    return "\n".join(f"{each.name:<12} {each.file:<{wide}}  {each.proof:<8}  {each.proved}" for each in found)
 
 
 def _refuse_contradictions(described: bool, reported: bool, system: str | None, options: dict[str, Any]) -> None:
@@ -100,5 +119,6 @@ def _read_report(path: Path) -> Report:
 
 
 def _tell(rec: Recommendation) -> None:
+    say(*[f"repair first: {sentence}" for sentence in rec.repair])
     say(*[f"warning: {warning}" for warning in rec.warnings])
     say(*[f"next: {step}" for step in rec.next_steps])

@@ -1,11 +1,12 @@
 """One client format a file: `emit(rec, version) -> str`, with PROOF (how far the format was proved: launched, parsed or
-schema) and FILE (the name a user would give it). A new client is a new file here; nothing else changes."""
+schema), PROVED (by what) and FILE (the name a user would give it). A new client is a new file here; nothing else
+changes."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hwcompat.errors import UsageError
 from hwcompat.model import Recommendation
@@ -29,6 +30,23 @@ def render(rec: Recommendation, name: str, version: str | None = None) -> str:
 def file_name(name: str) -> str:
     """The file name users expect of this format. Raises UsageError for an unknown format."""
     return str(_module(name).FILE)
+
+
+class Format(NamedTuple):
+    """What users should know of a format; `proved` says by what, and what could not be told apart."""
+
+    name: str
+    file: str
+    proof: str  # launched | parsed | schema
+    proved: str
+    summary: str  # the first sentence of its module
+
+
+def described(name: str) -> Format:
+    """The format `name`. Raises UsageError for an unknown one."""
+    module = _module(name)
+    summary = " ".join((module.__doc__ or "").split("\n\n")[0].split())
+    return Format(name, module.FILE, module.PROOF, module.PROVED, summary)
 
 
 def _module(name: str) -> Any:

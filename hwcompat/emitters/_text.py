@@ -36,6 +36,7 @@ def provenance(rec: Recommendation) -> list[str]:
     system = " ".join(word for word in (rec.os, rec.arch) if word)
     driver = f", driver {rec.driver}" if rec.driver else ""
     return [
+        *(f"repair first: {sentence}" for sentence in rec.repair),
         f"for: {subject}{f' on {system}' if system else ''}{driver}" + (f"; {rec.date}" if rec.date else ""),
         *(f"evidence: {sentence}" for sentence in rec.evidence),
         *(f"warning: {sentence}" for sentence in rec.warnings),

@@ -9,6 +9,7 @@ from hwcompat.model import Gpu, Recommendation
 
 PROOF = "parsed"
 FILE = "hwcompat.json"
+PROVED = "Read back by Python's json."
 
 
 def emit(rec: Recommendation, version: str | None = None) -> str:
@@ -20,7 +21,8 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
         "system": {"os": rec.os, "arch": rec.arch, "python": rec.python, "driver": rec.driver},
         "gpus": [_gpu(gpu) for gpu in rec.gpus],
         "trainable": rec.trainable,
-        "settings": {name: {"value": s.value, "because": s.because} for name, s in rec.settings.items()},
+        "repair": rec.repair,
+        "settings": {name: asdict(setting) for name, setting in rec.settings.items()},
         "verdicts": {name: {"value": v.value, "because": list(v.because)} for name, v in rec.verdicts.items()},
         "pin": asdict(rec.pin) if rec.pin else None,
         "evidence": rec.evidence,

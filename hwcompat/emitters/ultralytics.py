@@ -21,6 +21,10 @@ from ._text import comments, provenance, release, require_trainable, scalar
 
 PROOF = "launched"
 FILE = "cfg.yaml"
+PROVED = (
+    "Eight releases from 8.0.200 to 8.4.190 load it by get_cfg(DEFAULT_CFG, file), which refuses unknown keys, and "
+    "train an epoch on a CPU with AMP off. AMP on was loaded, not trained: Ultralytics uses no autocast on a CPU."
+)
 
 AMP_SINCE = (8, 0, 60)
 AMP_RULES_VALIDATION_SINCE = (8, 2, 96)

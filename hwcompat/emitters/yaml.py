@@ -9,6 +9,7 @@ from ._text import comments, provenance, scalar
 
 PROOF = "parsed"
 FILE = "hwcompat.yaml"
+PROVED = "Read back by PyYAML with the types that were meant."
 
 KEYS = (
     "amp",
