@@ -7,11 +7,12 @@ The text is that of the probes' own docstrings. --check changes nothing and exit
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from itertools import groupby
 from pathlib import Path
+
+import generated_page
 
 from hwcompat.probes import catalogue
 from hwcompat.verdicts import CORE_EFFECT
@@ -47,17 +48,6 @@ below 1; on a busy, noisy or throttled card it is unknown. bf16 without hardware
 tables say has none) is `emulated`, never `ok`. AMP is never better than the kernels it runs.
 
 """
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
-    options = parser.parse_args()
-    text = page()
-    if options.check:
-        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8", newline="\n")
-    return 0
 
 
 def page() -> str:
@@ -114,4 +104,4 @@ def _piece(piece: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generated_page.main(PAGE, page, __doc__))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hwcompat import api, cli
+from hwcompat import api, cli, emitters
 from hwcompat.errors import UsageError
 
 CARD = ["--gpu", "NVIDIA GeForce GTX 1660 Ti", "--driver", "552.22", "--os", "windows", "--python", "3.11"]
@@ -93,6 +93,22 @@ def test_recommend_for_a_gtx_1660_ti_on_windows(run, tmp_path: Path) -> None:
     assert config["index_url"].endswith("/" + config["cuda"])
     assert "TU116" in text
     assert "https://" in text.split("amp:")[0] + text
+
+
+def test_explain_tells_the_whole_story_on_stdout(run) -> None:
+    done = run("recommend", *CARD, "--explain")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    for words in ("Evidence, strongest first", "amp: false", "considered", "to change", "2.14.1+cu126"):
+        assert words in done.stdout
+
+
+def test_the_formats_are_listed_with_their_files_and_proofs(run) -> None:
+    lines = run("recommend", "--list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(emitters.names())
+    assert any(line.split()[:3] == ["ultralytics", "cfg.yaml", "launched"] for line in lines)
+    listed = json.loads(run("recommend", "--list", "--json").stdout)
+    assert {each["name"]: each["file"] for each in listed}["yaml"] == "hwcompat.yaml"
 
 
 @pytest.mark.parametrize(

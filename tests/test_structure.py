@@ -155,7 +155,8 @@ def test_a_probe_says_what_it_hunts_by_which_rule_and_on_whose_word(probe: catal
     assert markers == [name for name, text in parts.items() if text], "each once, in this order, at the start of a line"
 
 
-def test_the_page_of_the_probes_is_up_to_date() -> None:
-    command = [sys.executable, str(REPOSITORY / "scripts" / "probe_docs.py"), "--check"]
+@pytest.mark.parametrize("script", ["probe_docs.py", "client_docs.py"])
+def test_the_generated_pages_are_up_to_date(script: str) -> None:
+    command = [sys.executable, str(REPOSITORY / "scripts" / script), "--check"]
     done = subprocess.run(command, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
-    assert done.returncode == 0, "run scripts/probe_docs.py"
+    assert done.returncode == 0, f"run scripts/{script}"
