@@ -17,6 +17,7 @@ from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
 from .tables import Tables, default_for, faults_for, index_base, resolve_gpu
 
 _DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
+_FORMAT_OF = {"pytorch-lightning": "lightning"}  # the same client under its older name
 _BF16_UNITS = (8, 0)  # https://docs.nvidia.com/cuda/ampere-tuning-guide/index.html
 
 
@@ -49,9 +50,10 @@ def of_environment(env: Environment, reports: Iterable[Report]) -> Target:
 
 
 def _served(clients: Mapping[str, str]) -> Mapping[str, str]:
-    """Those clients for which there is a format."""
+    """Those clients for which there is a format, by the name of the format."""
     formats = emitters.names()
-    return {name: version for name, version in clients.items() if name in formats}
+    named = {_FORMAT_OF[name]: version for name, version in clients.items() if name in _FORMAT_OF} | dict(clients)
+    return {name: version for name, version in named.items() if name in formats}
 
 
 def _one_vendor(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:

@@ -126,3 +126,23 @@ def test_a_machine_in_order_needs_no_repair() -> None:
 def test_the_line_starts_with_the_interpreter_that_was_asked_about() -> None:
     env = replace(BLOCKED["CPU wheel"][0], executable="/opt/my envs/bin/python")
     assert repair.line_here(env).startswith('"/opt/my envs/bin/python" -m pip install ')
+
+
+# --- the clients found beside torch -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("installed", "served"),
+    [
+        ({"ultralytics": "8.4.190", "no-such-client": "1"}, {"ultralytics": "8.4.190"}),
+        ({"pytorch-lightning": "1.9.5"}, {"lightning": "1.9.5"}),
+        ({"pytorch-lightning": "1.9.5", "lightning": "2.6.6"}, {"lightning": "2.6.6"}),
+        ({}, {}),
+    ],
+)
+def test_the_installed_clients_are_offered_under_the_names_of_their_formats(
+    installed: dict[str, str], served: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target.emitters, "names", lambda: ("lightning", "ultralytics", "yaml"))
+    env = replace(MACHINE, torch=replace(CUDA, clients=installed))
+    assert target.of_environment(env, ()).clients == served

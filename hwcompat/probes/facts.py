@@ -18,6 +18,7 @@ CLIENTS = (
     "mmengine",
     "timm",
     "detectron2",
+    "invokeai",
 )
 """Distributions whose configuration can be written; only their versions are read, none is imported."""
 
