@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hwcompat.probes import catalogue, context, execute, torch_state
-from hwcompat.probes.simulate import _dispatch
+from hwcompat.probes.simulate import _dispatch, _mutation
 
 PROBES = {probe.id: probe for probe in catalogue.listing()}
 LOW = (torch.float16, torch.bfloat16)
@@ -42,6 +42,14 @@ def fault(name: str, change: Alter, dtypes: tuple[torch.dtype, ...] = LOW) -> An
         return change(args, out) if hit else out
 
     return _dispatch.after_each(torch, alter)
+
+
+def mutation(operator: str, change: str, result: int = 0) -> Any:
+    """Result number `result` of `operator` suffers `change` of simulate/_mutation.py wherever it is float32.
+
+    "coarse" leaves the 11 significant bits of TF32, "ulp" puts one element one unit off.
+    """
+    return _mutation.mode(torch, operator, "", "float32", result, change)
 
 
 def first_failure(probe: str, dtype: str, fault: Any = None, seed: int = 0, level: str = "standard") -> tuple[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes import conditional
 from probes.conditional import broken
-from probes.injected import first_failure, outcome
+from probes.injected import first_failure, mutation, outcome
 
 from hwcompat.probes import context, pointwise
 
@@ -171,3 +171,13 @@ def test_a_shape_a_dtype_or_an_untouched_element_that_is_wrong_fails() -> None:
 
     doubled = pointwise.interval(ctx, pointwise.Want(2 * x, None))
     assert "untouched" in pool.judged(pool.in_place(whole_storage), doubled).detail
+
+
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+@pytest.mark.parametrize(
+    ("operator", "result"), [("_prelu_kernel", 0), ("_prelu_kernel_backward", 0), ("_prelu_kernel_backward", 1)]
+)
+def test_a_prelu_that_loses_bits_is_caught(operator: str, result: int, change: str) -> None:
+    label, judgement = first_failure("activation.gated", "float32", mutation(operator, change, result))
+    assert label.startswith("PReLU")
+    assert judgement.status == "fail"

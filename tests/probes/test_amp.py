@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 import torch
-from probes.injected import LOW, PROBES, caught, fault, outcome
+from probes.injected import LOW, PROBES, caught, fault, mutation, outcome
 
 from hwcompat.probes import context, execute, mixed
 from hwcompat.probes.simulate import _dispatch
@@ -91,6 +91,13 @@ SCALER_FAULTS = {
 @pytest.mark.parametrize("name", SCALER_FAULTS)
 def test_a_broken_scaler_is_seen(name):
     assert outcome("amp.gradscaler", "float16", called(*SCALER_FAULTS[name]))["status"] == "fail"
+
+
+@pytest.mark.parametrize("operator", ["_amp_foreach_non_finite_check_and_unscale", "add"])
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+def test_gradients_and_parameters_that_lose_bits_are_seen(operator, change):
+    """The gradients of GradScaler.unscale_ and what a step makes of them have more than 11 significant bits."""
+    assert outcome("amp.gradscaler", "float16", mutation(operator, change))["status"] == "fail"
 
 
 def lost_step(called_name, func, args, kwargs, out):

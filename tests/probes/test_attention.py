@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import family, outcome, runs
+from probes.injected import family, first_failure, mutation, outcome, runs
 
 from hwcompat.probes import attention, attention_codes, context, execute
 from hwcompat.probes.simulate import _dispatch
@@ -275,3 +275,29 @@ def test_the_bound_holds_for_attention_that_rounds_weights_to_the_dtype() -> Non
     narrow = ctx.rounded(found.weights) @ v
     assert ((narrow - want.o).abs() <= bound.o).all()
     assert float((bound.o / want.o.abs().mean()).max()) < 0.1
+
+
+def test_a_softmax_that_keeps_few_bits_is_caught() -> None:
+    label, _ = first_failure("attention.bound", "float32", mutation("_safe_softmax", "coarse"))
+    assert label
+
+
+@pytest.mark.parametrize("operator", ["_transformer_encoder_layer_fwd", "native_layer_norm_backward"])
+def test_an_encoder_layer_of_few_bits_is_caught(operator: str) -> None:
+    label, _ = first_failure("attention.module", "float32", mutation(operator, "coarse"))
+    assert label.startswith("TransformerEncoderLayer")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("change", ["half", "other block"])
+def test_a_wrong_gradient_of_an_encoder_layer_is_caught(change: str, dtype: str) -> None:
+    """Halved; or without what the second block gives."""
+
+    def alter(name: str, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> Any:
+        if name == "native_layer_norm_backward" and change == "half":
+            return (out[0] / 2, *out[1:])
+        return out * 0 if name == "threshold_backward" and change == "other block" else out
+
+    label, judgement = first_failure("attention.module", dtype, _dispatch.after_each(torch, alter))
+    assert label.startswith("TransformerEncoderLayer in training")
+    assert "gradient" in judgement.detail

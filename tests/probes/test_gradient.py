@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from probes.injected import PROBES, caught, outcome
+from probes.injected import PROBES, caught, first_failure, mutation, outcome
 
 from hwcompat.probes import context, execute
 from hwcompat.probes.simulate import _dispatch
@@ -194,3 +194,10 @@ def test_a_stale_average_is_seen_from_the_second_step_on() -> None:
             args[0].zero_()
 
     assert "after step" in caught("gradient.average", "float32", after("add_", stale, first=2), "multiply and add")
+
+
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+@pytest.mark.parametrize("operator", ["_foreach_norm", "_foreach_sub", "_foreach_add", "_foreach_lerp", "_foreach_mul"])
+def test_a_list_operator_that_loses_bits_is_seen(operator: str, change: str) -> None:
+    label, _ = first_failure("gradient.foreach", "float32", mutation(operator, change))
+    assert label

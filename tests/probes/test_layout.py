@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import family, outcome, runs
+from probes.injected import family, first_failure, mutation, outcome, runs
 from probes.nasty import broken, channels_last, spoilt
 
 from hwcompat.probes import context, movement, rounding
@@ -134,3 +134,10 @@ def test_a_reflection_that_repeats_the_border_is_seen() -> None:
         return torch.ops.aten.replication_pad2d(*operands[0])
 
     assert outcome("layout.rearrange", "float32", broken("reflection_pad2d", repeats))["status"] == "fail"
+
+
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+@pytest.mark.parametrize("operator", ["full", "fill", "new_full", "full_like", "scalar_tensor"])
+def test_a_constant_that_loses_bits_is_seen(operator: str, change: str) -> None:
+    label, _ = first_failure("layout.create", "float32", mutation(operator, change))
+    assert label.startswith("full")

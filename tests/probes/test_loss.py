@@ -8,7 +8,7 @@ import pytest
 import torch
 from probes import conditional
 from probes.conditional import broken
-from probes.injected import first_failure, outcome
+from probes.injected import first_failure, mutation, outcome
 
 from hwcompat.probes.simulate import _dispatch
 
@@ -137,3 +137,22 @@ def test_a_wrong_gradient_of_a_box_or_an_alignment_is_caught() -> None:
 
     assert "gradient" in first_failure("loss.boxes", "float32", broken("where.self", halved))[0]
     assert first_failure("loss.boxes", "float32", broken("_ctc_loss_backward", halved))[0] == "CTC"
+
+
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+@pytest.mark.parametrize("operator", ["smooth_l1_loss", "huber_loss", "mse_loss"])
+@pytest.mark.parametrize("backward", ["", "_backward"])
+def test_a_loss_that_loses_bits_is_caught(operator: str, backward: str, change: str) -> None:
+    label, _ = first_failure("loss.regression", "float32", mutation(operator + backward, change))
+    assert label.startswith(operator)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_wrong_logarithm_of_probabilities_is_caught(dtype: str) -> None:
+    def alter(name: str, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> Any:
+        return out * 1.05 if name == "xlogy" else out
+
+    label, _ = first_failure("loss.regression", dtype, _dispatch.after_each(torch, alter))
+    assert label == "KL divergence of probabilities"
+    label, _ = first_failure("loss.regression", "float32", mutation("xlogy", "coarse"))
+    assert label == "KL divergence of probabilities"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import fault, first_failure, outcome
+from probes.injected import fault, first_failure, mutation, outcome
 
 from hwcompat.probes import context, normalisation
 
@@ -274,3 +274,8 @@ def test_preconditions_hold_for_any_seed_and_shape(seed, rows, size):
         ctx = context.Context(torch, "cpu", dtype, "norm.layer", seed=seed)
         x = normalisation.sample(ctx, (rows, size), (1,), "ladder", 1, 1)
         normalisation.problem(ctx, x, (1,), (1, size))
+
+
+@pytest.mark.parametrize("result", [0, 1], ids=["weights", "lengths"])
+def test_a_weight_norm_that_keeps_few_bits_is_caught(result):
+    assert first_failure("norm.vector", "float32", mutation("_weight_norm_interface", "coarse", result))[0]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import family, outcome, runs
+from probes.injected import family, first_failure, mutation, outcome, runs
 
 from hwcompat.probes import context, recurrent
 from hwcompat.probes.running import Running
@@ -170,3 +170,9 @@ def test_running_bounds_hold_for_arithmetic_in_the_dtype(seed: int, dtype: str) 
     want = ((one * two + one).sigmoid() * (1.0 - two.tanh())).matmul(two.t())
     got = (torch.sigmoid(low_a * low_b + low_a) * (1 - torch.tanh(low_b))) @ low_b.t()
     assert ((ctx.values(got) - want.value).abs() <= want.error).all()
+
+
+@pytest.mark.parametrize("result", range(7))
+def test_a_fused_gradient_that_keeps_few_bits_is_caught(result: int) -> None:
+    label, _ = first_failure("recurrent.bound", "float32", mutation("mkldnn_rnn_layer_backward", "coarse", result))
+    assert label.startswith("lstm")

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from probes.injected import PROBES, fault, first_failure, outcome
+from probes.injected import PROBES, fault, first_failure, mutation, outcome
 
 from hwcompat.probes import context, rounding
+from hwcompat.probes.simulate import _dispatch
 from hwcompat.probes.suite import reduction_norms, reduction_products
 
 MINE = sorted(name for name in PROBES if name.startswith("reduction."))
@@ -192,3 +193,17 @@ def test_a_sum_wrong_only_on_large_input_is_caught() -> None:
     for dtype, limit in product(DTYPES, (65537, 2**20)):
         change = lambda args, out: out + 1 if args[0].numel() > limit else out  # noqa: B023, E731
         assert caught("reduction.sum", dtype, "sum", change)
+
+
+@pytest.mark.parametrize("change", ["coarse", "ulp"])
+def test_a_product_that_loses_bits_is_caught(change: str) -> None:
+    assert first_failure("reduction.products", "float32", mutation("prod", change))[0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_factor_too_few_in_a_long_product_is_caught(dtype: str) -> None:
+    def alter(name: str, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> Any:
+        return out / 3 if name == "prod" and args[0].numel() > 600 and bool((out % 15 == 0).all()) else out
+
+    label, _ = first_failure("reduction.products", dtype, _dispatch.after_each(torch, alter))
+    assert label == "products of many bits"

@@ -9,8 +9,8 @@ Mathematical Functions) and may be stored in the dtype: (u + 6 e) s, its complem
 SwiGLU and GEGLU are composed of operators that round to the dtype, with f = silu (error 7 e |f|, slope 16 e s
 (1 + |x|)) or gelu (3 e |x|, slope 5 e): y = f b: |b| (|f| u + E_f); d b = g f: |g| (|f| u + E_f); d a = (g b) f':
 |g b| (2 u |f'| + E_f'), g b being stored rounded. Where an intermediate underflows in the dtype, the smallest number is
-lost, times what multiplies it. PReLU is EXACT: operands are integers, weights powers of two; the sums of weight
-gradients stay within 2**p (asserted).
+lost, times what multiplies it. PReLU is EXACT: operands are integers (of 12 bits in float32; gradients too
+where the weight's share is 0), weights powers of two; the sums of weight gradients stay within 2**p (asserted).
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.glu.html; kernels of SwiGLU and GEGLU that
 are wrong for halves that are not contiguous: https://github.com/vllm-project/vllm/pull/3324.
 """
@@ -26,7 +26,7 @@ RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.1
-VERSION = 1
+VERSION = 2
 
 _SHAPES = (
     ("65x66, last dimension", (65, 66), -1, None),
@@ -118,10 +118,13 @@ def prelu(ctx, channels):
 
 def prelu_of(ctx, weights, shape, storage):
     torch = ctx.torch
-    x = ctx.integers(shape, -4, 4, "prelu", shape, storage).double()
+    reach = 4095 if ctx.dtype_name == "float32" else 4
+    x = ctx.integers(shape, -reach, reach, "prelu", shape, storage).double()
     g = ctx.integers(shape, -1, 1, "prelu g", shape, storage).double()
-    keep = 2.0**ctx.precision / (8 * g.numel() // weights.numel())  # a weight's gradient adds 4 at most an element
+    keep = 2.0**ctx.precision / (2 * reach * g.numel() // weights.numel())  # a weight's gradient adds |x| an element
     g = g * (ctx.uniform(shape, "keep", shape, storage) < keep)
+    if ctx.dtype_name == "float32":
+        g = torch.where(x > 0, ctx.integers(shape, -reach, reach, "wide g", shape, storage).double(), g)
     view = weights.reshape([1, -1] + [1] * (len(shape) - 2))
     leaf, weight = placed(ctx, x, storage), ctx.tensor(weights, grad=True)
     y = torch.nn.functional.prelu(leaf, weight)

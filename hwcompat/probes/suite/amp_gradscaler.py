@@ -3,9 +3,10 @@
 Hunts: non-finite gradients that are missed (among them the tail after the last full vector of a kernel), a scaler that
 sees infinities everywhere and drives the scale to zero so that nothing is trained (a loss scale of 0 in the log:
 https://github.com/NVIDIA/apex/issues/715), wrong unscaling, lost or wrong optimizer steps.
-Rule: EXACT. Gradients are +-2**k times the scale, k in -3 .. 3; the learning rate is 1/2; parameters start as integers.
-After 11 steps every parameter is a multiple of 2**-4 below 2**8, hence exact in float32. The expected scales come from
-a mirror of the documented rules (growth 2 after 2 finite steps in a row, back-off 1/2), in Python integers.
+Rule: EXACT. Gradients are multiples of 2**-16 below 8 times the scale, a power of two; the learning rate is 1/2;
+parameters start as integers of at most 8. After 11 finite steps every parameter is a multiple of 2**-17 below 2**6
+(8 and 11 times 4), hence exact in float32. The expected scales come from a mirror of the documented rules (growth 2
+after 2 finite steps in a row, back-off 1/2), in Python integers.
 Three parameters (3, 1023 and 17x5 elements) receive inf, -inf and NaN at their first, middle and last place.
 """
 
@@ -20,12 +21,13 @@ DTYPES = ("float16",)
 CORE = True
 FEEDS = "amp"
 SECONDS = 0.5
-VERSION = 1
+VERSION = 2
 
 _SHAPES = ((3,), (1023,), (17, 5))
 _KINDS = (float("inf"), float("-inf"), float("nan"))
 _PLACES = ("first", "middle", "last")
 _EXPONENT = 16  # of the first scale, GradScaler's own default
+_GRAIN = 2.0**-16  # gradients of up to 19 bits: a result kept with fewer shows
 
 
 def cases(ctx):
@@ -64,6 +66,7 @@ def machine(ctx, explicit):
         scaler.update()
         if bad is None:
             values = [v - 0.5 * g for v, g in zip(values, gradients)]
+            ctx.require(all(float(v.abs().max()) < 64 for v in values), "parameters have at most 23 bits")
         exponent, finite_in_a_row = _next(exponent, finite_in_a_row, bad is None)
         judged += [ctx.exact(p, v, note=note + ", parameters") for p, v in zip(parameters, values)]
     judged.append(_scaled(ctx, scaler, exponent, "at the end"))
@@ -88,7 +91,7 @@ def _set_gradients(ctx, parameters, exponent, bad, number):
     gradients = []
     for n, shape in enumerate(_SHAPES):
         signs = 2 * ctx.integers(shape, 0, 1, "sign", n, number) - 1
-        gradients.append(signs * 2.0 ** ctx.integers(shape, -3, 3, "power", n, number))
+        gradients.append(signs * ctx.integers(shape, 1, 2**19 - 1, "size", n, number) * _GRAIN)
         scaled = gradients[n] * 2.0**exponent
         if bad is not None and bad[0] == n:
             flat = scaled.view(-1)

@@ -6,10 +6,16 @@ Rule: EXACT for MultiheadAttention. Tokens hold a code in components of +-1 and 
 components (the query's times c), so that each token attends, in each head, to the two tokens of one code with weights
 of 1/2, all others 256 or more below (see attention.exact). All numbers on the way are small dyadic numbers; gradients
 of weights, sums over all tokens, are exact where their absolute terms stay within 2**p units, else they may round at
-each of a few 16-bit additions: 8 u and gamma(n, 2**-23) of the terms. INTERVAL for the encoder layer, forward only: a
-token of +-1 that attends to its twin gives 2 x, whose layer norm is x (mean 0, variance 4), and a feed-forward of
-relu(x) - relu(-x) gives 2 x and x again; eps = 1e-5 and the reciprocal root (2 units, CUDA C++ Programming Guide) leave
-each norm within 2**-19, which 16 bits round away unless the norm's output is stored just below 1: u more; twice.
+each of a few 16-bit additions: 8 u and gamma(n, 2**-23) of the terms. INTERVAL for the encoder layer: a token of +-1
+that attends to its twin gives 2 x, whose layer norm is x (mean 0, variance 4), and a feed-forward of relu(x) - relu(-x)
+gives 2 x and x again; eps = 1e-5 and the reciprocal root (2 units, CUDA C++ Programming Guide) leave each norm within
+2**-19, which 16 bits round away unless the norm's output is stored just below 1: u more; twice. In evaluation the last
+norm has weights of 1 to 2, which multiply result and bound. Incoming gradients g, G at most, have in each token sum 0
+over its ones and over its minus ones, so that a norm halves them, and the two ways of a block add up to g again. A norm
+adds G/2 (2**-18 + 5/2 u): eps, sums, and the storage of its operand, its output and its gradient; it passes errors of
+incoming gradients on 3/2 times (with a mean and a mean of products, halved). The other way of a block and the sum add
+2 u G, and 3 u G with attention. In all that is G (2**-16 + 2**-19 + 19 u), u = 0 in float32; G (2**-15 + 20 u) is
+allowed. Components that select keys are left out: their gradients are differences of rounded numbers times 512.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html; a fused kernel of evaluation
 that gave NaN with a mask, https://github.com/pytorch/pytorch/issues/118628.
 """
@@ -24,7 +30,7 @@ RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.3
-VERSION = 1
+VERSION = 2
 
 _HEADS, _WIDTH, _BITS = 2, 16, 3
 
@@ -224,14 +230,37 @@ def encoder(ctx, training, layout):
         "linear2.weight": torch.cat((identity, -identity), 1),
         "linear2.bias": torch.zeros(size),
     }
+    last = torch.ones(size, dtype=torch.float64)
+    if not training:  # outputs of many bits
+        last = ctx.rounded(1 + ctx.uniform((size,), "last norm", layout))
+        set_to["norm2.weight"] = last
     for name, parameter in module.named_parameters():
         values = set_to.get(name, torch.full(parameter.shape, 0.0 if name.endswith("bias") else 1.0))
         parameter.data = ctx.tensor(values.double())
     module.train(training)
     with torch.set_grad_enabled(training):
-        tokens = ctx.tensor(x)
+        tokens = ctx.tensor(x, grad=training)
         if layout == "transposed":
             tokens = ctx.tensor(x.transpose(0, 1).contiguous()).transpose(0, 1)
         got = module(tokens)
-    bound = torch.full_like(x, 2 * (2.0**-19 + (2.0**-ctx.precision if ctx.format.bits == 16 else 0.0)))
-    return ctx.interval(got, x, bound)
+    unit = 2.0**-ctx.precision if ctx.format.bits == 16 else 0.0
+    output = ctx.interval(got, last * x, 2 * (2.0**-19 + unit) * last.expand(x.shape))
+    if not training:
+        return output
+    g = balanced(ctx, x)
+    got.backward(ctx.tensor(g))
+    bound = torch.full_like(g, 2 * (2.0**-15 + 20 * unit))
+    return ctx.all_of(
+        output, ctx.interval(tokens.grad[..., _BITS:], g[..., _BITS:], bound[..., _BITS:], note="(gradient)")
+    )
+
+
+def balanced(ctx, x):
+    """Gradients like x, both halves alike: twice a and -a, up to 2, within each; the same for twins."""
+    torch, shape = ctx.torch, (x.shape[0], x.shape[1] // 2, x.shape[2] // 4)
+    places = ctx.uniform(shape, "encoder places").argsort(2) < 2
+    a = ctx.rounded(1 + ctx.uniform(shape, "encoder g")) * (2 * ctx.integers(shape, 0, 1, "encoder sign") - 1) * places
+    half = torch.stack((a, -a), 3).flatten(2)
+    g = torch.cat((half, half), 2)[:, torch.arange(x.shape[1]) // 2]
+    ctx.require(bool(((g.sum(2) == 0) & ((g * x).sum(2) == 0)).all()), "gradients are orthogonal to 1 and the token")
+    return g

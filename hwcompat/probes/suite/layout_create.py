@@ -2,9 +2,9 @@
 
 Hunts: steps added up instead of multiplied, a last element beyond the end, counts that overflow 16 bits, wrong
 diagonals, position and anchor grids that are off by one.
-Rule: EXACT where every element is an integer, or a multiple of a power of two, of at most p bits. INTERVAL for linspace
-with other steps: the step takes two roundings, its product and the sum one each, all in float32 or wider on a GPU and
-in the dtype elsewhere: gamma(6, u) (|start| + |end|), u = 2**-p, at least 2**-23.
+Rule: EXACT where every element is an integer, or a multiple of a power of two, of at most p bits; constants have all p
+of them. INTERVAL for linspace with other steps: the step takes two roundings, its product and the sum one each, all in
+float32 or wider on a GPU and in the dtype elsewhere: gamma(6, u) (|start| + |end|), u = 2**-p, at least 2**-23.
 Source: an element of linspace that was wrong (https://github.com/pytorch/pytorch/issues/4419), one of arange that was
 missing (https://github.com/pytorch/pytorch/issues/5556).
 """
@@ -19,7 +19,7 @@ RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.1
-VERSION = 1
+VERSION = 2
 
 
 def cases(ctx):
@@ -79,9 +79,12 @@ def constants(ctx):
     torch = ctx.torch
     options = {"dtype": ctx.dtype, "device": ctx.device}
     judged = []
+    value = 2.0 ** (2 - ctx.precision) - 4  # all bits set
+    ctx.require(float(ctx.rounded(torch.tensor(value).double())) == value, "the constant is a number of the dtype")
     for shape in ((1,), (7, 9), (3, 5, 2, 11), (1025,), (65537,)):
+        want = torch.full(shape, value, dtype=torch.float64)
         judged += [
-            ctx.exact(torch.full(shape, -2.5, **options), torch.full(shape, -2.5, dtype=torch.float64), note="(full)"),
+            ctx.exact(torch.full(shape, value, **options), want, note="(full)"),
             ctx.exact(torch.ones(shape, **options), torch.full(shape, 1, dtype=torch.int64), note="(ones)"),
             ctx.exact(torch.zeros(shape, **options), torch.full(shape, 0, dtype=torch.int64), True, note="(zeros)"),
         ]
@@ -90,6 +93,13 @@ def constants(ctx):
         judged.append(
             ctx.exact(torch.eye(rows, columns, **options), want.double(), note="(eye %d %d)" % (rows, columns))
         )
+    want, like = torch.full((7, 33), value, dtype=torch.float64), torch.zeros(7, 33, **options)
+    judged += [
+        ctx.exact(like.new_full((7, 33), value), want, note="(new_full)"),
+        ctx.exact(torch.full_like(like, value), want, note="(full_like)"),
+        ctx.exact(like.fill_(value), want, note="(fill_)"),
+        ctx.exact(torch.scalar_tensor(value, **options), want[0, 0], note="(one number)"),
+    ]
     infinite = torch.full((3, 7), -float("inf"), **options)
     judged.append(ctx.exact(infinite, torch.full((3, 7), -float("inf"), dtype=torch.float64), note="(-inf)"))
     return ctx.all_of(*judged)

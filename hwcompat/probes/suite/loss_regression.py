@@ -1,17 +1,22 @@
 """MSE, L1, smooth L1, Huber, KL divergence, BCE, focal, dice, margin and cosine losses, each reduction and gradient.
 
 Hunts: beta or delta ignored or applied on the wrong side of the edge, a factor 1/2 too many, reductions exchanged,
-means that overflow or divide by the wrong count, pos_weight or weight left out of loss or gradient, gradients of the
-target missing or of the wrong sign, last elements and other layouts.
+means that overflow or divide by the wrong count, float32 results of few bits, pos_weight or weight left out of loss or
+gradient, gradients of the target missing or of the wrong sign, last elements and other layouts.
 Rule: EXACT. Differences are multiples of 1/4, beta and delta powers of two, probabilities 0 and 1 or logits of -128, 0
 and 128, whose exp(-128) is below half the smallest subnormal number of float32; vectors of +-1 in 64 dimensions have
-length 8. All results and partial sums are numbers of the dtype (asserted); means divide by a power of two. Logits of 0
-occur in gradients alone (log 2 is no number). What is composed here is computed once more in float64 by autograd.
+length 8. All results and partial sums are numbers of the dtype (asserted); means divide by a power of two. In float32
+differences have 12 bits at the edge, losses 24. Logits of 0 occur in gradients alone (log 2 is no number). INTERVAL for
+the KL divergence of other probabilities: a logarithm (4 e), two products and a difference, each stored, one of them
+twice: (4 u + 4 e) t (|log t| + |x|), e = 2**-23, u = 2**-p. What is composed here is computed once more in float64 by
+autograd.
 Source: https://pytorch.org/docs/stable/nn.html (loss functions: their formulas).
 """
 
 from functools import partial
 from typing import Any
+
+from ..functions import E, u
 
 GROUP = "elementwise"
 LEVEL = "standard"
@@ -19,7 +24,7 @@ RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.2
-VERSION = 1
+VERSION = 2
 
 _SHAPES = ((64,), (16, 32), (33, 65), (2, 5, 7, 9), (1025,), (1,), (2048,))
 
@@ -29,8 +34,11 @@ def cases(ctx):
         for shape in _SHAPES if 1.0 in options.values() or not options else _SHAPES[:2]:
             label = ", ".join("%s %s" % pair for pair in sorted(options.items()))
             yield "%s %s of %s" % (name, label, shape), partial(distance, ctx, name, options, formula, shape)
+        if ctx.dtype_name == "float32":
+            yield "%s %s with many bits" % (name, label), partial(wide, ctx, name, options, formula)
     yield "means of large squares", partial(large_mean, ctx)
     yield "KL divergence", partial(divergence, ctx)
+    yield "KL divergence of probabilities", partial(probable, ctx)
     yield "binary cross entropy of probabilities", partial(binary, ctx)
     yield "binary cross entropy with logits, weight and pos_weight", partial(with_logits, ctx)
     yield "focal loss", partial(composed, ctx, "focal", focal)
@@ -97,6 +105,26 @@ def distance(ctx, name, options, formula, shape):
     return ctx.all_of(*found)
 
 
+def wide(ctx, name, options, formula):
+    """Differences of k units, 2**12 of which are the edge: k * k has at most 24 bits where it is formed."""
+    torch, shape = ctx.torch, (33, 65)
+    unit = max(options.values(), default=1.0) * 2.0**-12
+    reach = 2**12 - 1 if name == "mse_loss" else 2**14
+    d, target = (unit * ctx.integers(shape, -reach, reach, name, word, unit).double() for word in ("wide", "from"))
+    loss, slope = formula(d)
+    g = 2.0 ** ctx.integers(shape, -1, 1, "wide g").double()
+    for values in (target + d, loss, slope):
+        ctx.require(bool((ctx.rounded(values) == values).all()), "losses and slopes are numbers of the dtype")
+    x, t = ctx.tensor(target + d, grad=True), ctx.tensor(target, grad=True)
+    got = getattr(torch.nn.functional, name)(x, t, reduction="none", **options)
+    of_x, of_t = torch.autograd.grad(got, (x, t), ctx.tensor(g))
+    return ctx.all_of(
+        ctx.exact(got, loss),
+        ctx.exact(of_x, slope * g, note="(gradient)"),
+        ctx.exact(of_t, -slope * g, note="(gradient of the target)"),
+    )
+
+
 def enough(ctx, loss):
     """A mask of the last losses whose sum, in 64ths, stays within half of 2**p."""
     room = 2.0 ** (ctx.precision - 1) / 64 if ctx.format.bits == 16 else 2.0**15
@@ -146,6 +174,20 @@ def divergence(ctx):
             found.append(ctx.exact(got, want, note="(%s)" % reduction))
             found.append(ctx.exact(gradient, slope / share, note="(gradient of %s)" % reduction))
     return ctx.all_of(*found)
+
+
+def probable(ctx):
+    """Targets of 0, or between 1/20 and 3/4, where a logarithm is not small."""
+    torch, shape = ctx.torch, (33, 17)
+    x = ctx.rounded(-4 * ctx.uniform(shape, "log probability"))
+    t = ctx.rounded(0.05 + 0.7 * ctx.uniform(shape, "probability")) * (ctx.uniform(shape, "some") < 0.9)
+    g = 2.0 ** ctx.integers(shape, -1, 1, "KL g").double()
+    leaf = ctx.tensor(x, grad=True)
+    got = torch.nn.functional.kl_div(leaf, ctx.tensor(t), reduction="none")
+    got.backward(ctx.tensor(g))
+    logarithm = torch.log(t.masked_fill(t == 0, 1.0))
+    bound = (4 * u(ctx) + 4 * E) * t * (logarithm.abs() + x.abs())
+    return ctx.all_of(ctx.interval(got, t * (logarithm - x), bound), ctx.exact(leaf.grad, -t * g, note="(gradient)"))
 
 
 def binary(ctx):

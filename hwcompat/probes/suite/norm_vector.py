@@ -22,7 +22,7 @@ RULE = "INTERVAL"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.1
-VERSION = 1
+VERSION = 2
 
 _TUPLES = ((3, 4, 0), (2, 3, 6), (1, 4, 8), (2, 4, 4), (6, 6, 7), (1, 2, 2), (0, 0, 1), (2, 6, 9), (4, 4, 7))
 _SHAPES = ((7, 3), (5, 4), (11, 17), (3, 32), (4, 65), (2, 300))
@@ -97,6 +97,10 @@ def cosine(ctx, shape):
 def weight_norm(ctx, shape):
     v, lengths = vectors(ctx, shape[0], shape[1], shape, "v")
     g = lengths * 2.0 ** ctx.integers((shape[0], 1), -1, 1, "g", shape).double()
+    if ctx.dtype_name == "float32":  # lengths of up to 12 bits, whose squares have 24, and a scale of 24
+        factor = 2 * ctx.integers((shape[0], 1), 150, 180, "long", shape) + 1
+        v, lengths, g = v * factor, lengths * factor, ctx.rounded(g * (1 + ctx.uniform((shape[0], 1), "wide", shape)))
+        ctx.require(float(lengths.max()) ** 2 <= 2.0**ctx.precision, "squares of lengths have at most p bits")
     dw = ctx.integers(shape, -2, 2, "dw", shape).double()
     h = v.double() / lengths
     dg = (dw * h).sum(1, keepdim=True)

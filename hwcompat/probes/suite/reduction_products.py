@@ -2,9 +2,10 @@
 
 Hunts: a lost last element, a wrong sign, zeros taken for ones, 16-bit accumulators, wrong means, wrong gradients (of a
 product with zeros among its factors, say).
-Rule: EXACT. Products of +-1, +-2 and +-1/2 are powers of two that no partial product takes out of range; dot products
-and traces are sums of integers of at most p bits; squared differences are integers, their mean is over a power of two,
-and its gradient, 2 (x - y) dy / n, is a small integer times a power of two.
+Rule: EXACT. Products of +-1, +-2 and +-1/2 are powers of two that no partial product takes out of range; the
+first odd primes, as many as multiply to p bits, among factors of +-1 leave partial products that divide the whole; dot
+products and traces are sums of integers of at most p bits; squared differences are integers, their mean is over a power
+of two, and its gradient, 2 (x - y) dy / n, is a small integer times a power of two.
 Source: https://pytorch.org/docs/stable/generated/torch.prod.html
 """
 
@@ -18,7 +19,7 @@ RULE = "EXACT"
 DTYPES = ("float32", "float16", "bfloat16")
 CORE = False
 SECONDS = 0.1
-VERSION = 1
+VERSION = 2
 
 _SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 127, 129, 256, 257, 1023, 1025)
 
@@ -28,6 +29,7 @@ def cases(ctx):
         sizes = _SIZES[start : start + 7]
         yield "products of %d to %d" % (sizes[0], sizes[-1]), partial(products, ctx, sizes)
         yield "dot products of %d to %d" % (sizes[0], sizes[-1]), partial(dots, ctx, sizes)
+    yield "products of many bits", partial(primes, ctx)
     for zeros in (0, 1, 2):
         yield "gradient of a product with %d zeros" % zeros, partial(product_gradient, ctx, zeros)
     yield "trace", partial(traces, ctx)
@@ -47,6 +49,27 @@ def products(ctx, sizes):
             ctx.exact(tensor.t().contiguous().prod(0), x.prod(1), note="(columns of %d)" % size),
             ctx.exact(norm.laid(ctx, tensor, "strided").prod(1, keepdim=True), x.prod(1, True), note="(strided)"),
             ctx.exact(tensor[0].prod(), x[0].prod(), note="(all of %d)" % size),
+        ]
+    return ctx.all_of(*judgements)
+
+
+def primes(ctx):
+    """Primes in random places of three rows, -1 and 1 elsewhere: each partial product divides a number of p bits."""
+    judgements, factors, whole = [], [], 1
+    for prime in (3, 5, 7, 11, 13, 17, 19):
+        if whole * prime <= 2**ctx.precision:
+            factors.append(float(prime))
+            whole *= prime
+    ctx.require(whole <= 2**ctx.precision, "the product of all primes has at most p bits")
+    for size in (len(factors), 17, 64, 259):
+        x = 2.0 * ctx.integers((3, size), 0, 1, "prime", size).double() - 1
+        places = ctx.uniform((3, size), "primes", size).argsort(1)[:, : len(factors)]
+        x = x * ctx.torch.ones_like(x).scatter(1, places, ctx.torch.tensor([factors] * 3).double())
+        tensor = ctx.tensor(x)
+        judgements += [
+            ctx.exact(tensor.prod(1), x.prod(1), note="(primes among %d)" % size),
+            ctx.exact(tensor.t().contiguous().prod(0), x.prod(1), note="(primes in columns of %d)" % size),
+            ctx.exact(tensor[1].prod(), x[1].prod(), note="(all of %d, with primes)" % size),
         ]
     return ctx.all_of(*judgements)
 
