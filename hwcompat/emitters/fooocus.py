@@ -1,0 +1,81 @@
+"""A script that starts Fooocus with the right precision options (run.bat on Windows); it has no file for them.
+
+Read from ldm_patched/modules/args_parser.py, ldm_patched/modules/model_management.py and args_manager.py of
+https://github.com/lllyasviel/Fooocus (2.1.826 and 2.5.5, 59f183ab):
+  --all-in-fp32      computes the network in float32
+  --unet-in-fp16, --unet-in-bf16   the dtype of *stored* weights; bf16 ones are computed in float16 wherever Fooocus
+                     thinks fp16 works, so good bf16 beside faulty fp16 needs --all-in-fp32
+  --vae-in-bf16, --vae-in-fp32     the VAE is stored and computed in this. Without: bf16 from capability 8.0 on
+  --clip-in-fp32     the text encoders; they are small, since Fooocus runs SDXL models only
+  its own choice     asks first whether torch reports bf16 support: newer releases of torch say yes for emulated bf16,
+                     and its list of cards with broken fp16 is never reached
+  names              these since 2.1.826 (December 2023); 2.1.782 had ComfyUI's --force-fp32 and --fp32-vae
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hwcompat.model import Recommendation
+
+from ._images import Plan, about_bfloat16, distrusted, launcher, on_windows, plan
+from ._text import provenance, release
+
+PROOF = "schema"
+FILE = "run_fooocus.sh"
+PROVED = (
+    "The options were parsed with the option tables of Fooocus 2.1.826 and 2.5.5, exclusive groups included, and the "
+    "script was run by a shell. Fooocus is no package that can be installed, so it was not started; what each option "
+    "does to the weights was read in its source."
+)
+
+OLDEST = (2, 1, 826)
+COMMAND = "python entry_with_update.py"
+PORTABLE = r".\python_embeded\python.exe -s Fooocus\entry_with_update.py"
+
+
+def emit(rec: Recommendation, version: str | None = None) -> str:
+    """A shell script, or run.bat of the package for Windows. Raises MachineError where float32 is faulty."""
+    chosen = plan(rec)
+    known = release(version)
+    options = _options(rec, chosen, known)
+    sentences = [*_first(rec, options), *provenance(rec), *chosen.sentences, *_notes(rec, chosen, known)]
+    return launcher(rec, sentences, COMMAND, PORTABLE, options)
+
+
+def _options(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> list[str]:
+    if version and version < OLDEST:
+        return [] if chosen.weights == "float16" and not chosen.shun_bfloat16 else ["--force-fp32", "--fp32-vae"]
+    if rec.device == "cpu":
+        return ["--always-cpu"]
+    decoder = "--vae-in-bf16" if chosen.bfloat16 else "--vae-in-fp32"
+    if chosen.weights != "float16":
+        return ["--all-in-fp32", decoder, "--clip-in-fp32"]
+    return [decoder] if chosen.bfloat16 or chosen.shun_bfloat16 else []
+
+
+def _first(rec: Recommendation, options: list[str]) -> Iterator[str]:
+    words = " ".join(options) or "(none)"
+    if on_windows(rec):
+        yield "for Fooocus: save as run_hwcompat.bat beside run.bat and start it there"
+        yield f"in a checkout, on any system, the options follow `{COMMAND}`: {words}"
+    else:
+        yield "for Fooocus: save as run_fooocus.sh in its folder, then: sh run_fooocus.sh"
+        yield f"in the package for Windows they follow `entry_with_update.py` in run.bat: {words}"
+
+
+def _notes(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> Iterator[str]:
+    if version and version < OLDEST:
+        yield "warning: before 2.1.826 the options had other names, not checked here: update Fooocus"
+        return
+    if rec.device == "cpu":
+        return
+    yield from about_bfloat16(rec, chosen)
+    yield from distrusted(chosen, rec, "--all-in-fp16")
+    if chosen.weights == "bfloat16":
+        yield "Fooocus has no option that computes the network in bfloat16, so float32 with a bfloat16 VAE"
+    if chosen.weights != "float16":
+        yield (
+            "if memory is short: --always-low-vram, then --always-no-vram; --unet-in-fp16 stores weights as float16 "
+            "and still computes in float32, since --all-in-fp32 is there"
+        )

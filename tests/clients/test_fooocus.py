@@ -1,0 +1,98 @@
+"""Fooocus' options against the tables recorded from its sources, and the scripts read by a shell or line by line."""
+
+from __future__ import annotations
+
+import pytest
+from clients import image_programs as programs
+from clients.image_programs import CASES, HOSTILE, WITHOUT_FP16
+from recommendations import BROKEN
+
+from hwcompat import emitters
+from hwcompat.errors import MachineError
+
+TABLES = programs.tables("fooocus")
+START = r".\python_embeded\python.exe -s Fooocus\entry_with_update.py"
+FLOAT32 = ["--all-in-fp32", "--vae-in-fp32", "--clip-in-fp32"]
+OPTIONS = {
+    **{case: [] for case in CASES},
+    **dict.fromkeys((*WITHOUT_FP16, "apple, unknown"), FLOAT32),
+    "good": ["--vae-in-bf16"],
+    "only bf16": ["--all-in-fp32", "--vae-in-bf16", "--clip-in-fp32"],
+    "bf16 faulty": ["--vae-in-fp32"],
+    "bf16 unknown": ["--vae-in-fp32"],
+    "cpu": ["--always-cpu"],
+}
+
+
+def text_of(rec, version=None):
+    return emitters.render(rec, "fooocus", version)
+
+
+def options(rec, version=None):
+    """The words after the start command, read from the form for Windows."""
+    line, pause = programs.batch_commands(text_of(programs.on_windows(rec), version))
+    assert pause == "pause"
+    assert line.startswith(START)
+    return line.removeprefix(START).split()
+
+
+@pytest.mark.parametrize("version", [None, "2.1.826", "2.5.5", "v2.5.5"])
+@pytest.mark.parametrize("case", CASES)
+def test_options_follow_the_verdicts_of_weights(case, version):
+    assert options(CASES[case], version) == OPTIONS[case]
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("case", CASES)
+def test_every_version_knows_the_options_and_lets_them_stand_together(case, table):
+    words = options(CASES[case], table["version"])
+    assert programs.given(table, words) == set(words)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_the_options_that_comments_name_exist_beside_those_that_are_written(table):
+    for more in (["--always-low-vram"], ["--always-no-vram"], ["--unet-in-fp16"]):
+        assert programs.given(table, [*FLOAT32, *more])
+    assert programs.given(table, ["--all-in-fp16"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--all-in-fp16"], ["--vae-in-bf16"], ["--clip-in-fp16"], ["--no-half"], ["--fp32-vae"]]
+)
+def test_what_fooocus_refuses_the_tables_refuse(wrong):
+    for table in TABLES.values():
+        with pytest.raises(programs.RefusedError):
+            programs.given(table, [*FLOAT32, *wrong])
+
+
+def test_before_2_1_826_the_names_were_comfyuis():
+    assert options(CASES["faulty"], "2.1.782") == ["--force-fp32", "--fp32-vae"]
+    assert options(CASES["good"], "2.1.782") == []
+    assert "warning: before 2.1.826" in text_of(CASES["faulty"], "2.1.782")
+    assert "warning: before 2.1.826" not in text_of(CASES["faulty"], "2.1.826")
+
+
+def test_comments_say_what_costs_memory_and_what_lowers_it():
+    told = " ".join(text_of(CASES["unknown"]).replace("#", "").split())
+    for words in ("twice the memory", "--always-low-vram, then --always-no-vram", "still computes in float32"):
+        assert words in told
+    assert "no option that computes the network in bfloat16" in text_of(CASES["only bf16"])
+    assert "--all-in-fp16 overrules" in text_of(CASES["slow, for memory"])
+
+
+def test_nothing_where_float32_is_faulty():
+    with pytest.raises(MachineError, match="do not train"):
+        text_of(BROKEN)
+
+
+@programs.needs_shell
+@pytest.mark.parametrize("case", ["faulty", "good", "turing"])
+def test_a_shell_starts_the_program_with_the_options(case, tmp_path):
+    assert programs.shell_words(text_of(CASES[case]), tmp_path) == ["entry_with_update.py", *OPTIONS[case]]
+
+
+@programs.needs_shell
+@pytest.mark.parametrize("word", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_words_stay_in_comments(word, tmp_path):
+    assert programs.shell_words(text_of(programs.hostile(word), word), tmp_path) == ["entry_with_update.py", *FLOAT32]
+    assert options(programs.hostile(word), word) == FLOAT32
