@@ -49,3 +49,17 @@ def capability_of(dtype: str) -> str:
 def verdict(rec: Recommendation, capability: str) -> str:
     """The verdict of a capability, "unknown" where there is none."""
     return rec.verdicts[capability].value if capability in rec.verdicts else "unknown"
+
+
+def tf32_from_outside(rec: Recommendation) -> tuple[str, ...]:
+    """What the file of a client without a key for tf32 says: how to turn it off, where it is faulty on a CUDA device.
+
+    torch lets cuDNN use tf32 unless told otherwise. The variable is read by NVIDIA's libraries themselves:
+    https://developer.nvidia.com/blog/accelerating-ai-training-with-tf32-tensor-cores
+    """
+    if rec.device != "cuda" or verdict(rec, "tf32") != "faulty":
+        return ()
+    return (
+        "warning: tf32 is faulty here, torch uses it in convolutions unless told otherwise, and this client has no key "
+        "for it: set NVIDIA_TF32_OVERRIDE=0 in the environment",
+    )

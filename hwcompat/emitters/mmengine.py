@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from hwcompat.model import Recommendation
 
-from ._precision import BOTH, Autocast, autocast, verdict
+from ._precision import BOTH, Autocast, autocast, tf32_from_outside, verdict
 from ._text import comments, provenance, release, require_trainable
 
 PROOF = "launched"
@@ -44,7 +44,9 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     known = release(version)
     chosen = _chosen(rec, known)
     wrapper = _wrapper(chosen.dtype, known)
-    environment = {"cudnn_benchmark": bool(_setting(rec, "cudnn_benchmark"))} if rec.device == "cuda" else {}
+    environment: dict[str, object] = (
+        {"cudnn_benchmark": bool(_setting(rec, "cudnn_benchmark"))} if rec.device == "cuda" else {}
+    )
     header = comments([*_first(version if known else None), *provenance(rec), *_reasons(rec, chosen, known)])
     start = f"# start with:\n#   {_command(wrapper, environment)}\n"
     return start + header + _dict("optim_wrapper", wrapper) + (_dict("env_cfg", environment) if environment else "")
@@ -67,7 +69,7 @@ def _setting(rec: Recommendation, name: str) -> object:
     return rec.settings[name].value if name in rec.settings else None
 
 
-def _command(wrapper: dict[str, object], environment: dict[str, bool]) -> str:
+def _command(wrapper: dict[str, object], environment: dict[str, object]) -> str:
     options = {f"optim_wrapper.{key}": value for key, value in wrapper.items()}
     options |= {f"env_cfg.{key}": value for key, value in environment.items()}
     words = " ".join(f"{key}={value}" for key, value in options.items())
@@ -108,5 +110,4 @@ def _reasons(rec: Recommendation, chosen: Autocast, version: tuple[int, ...] | N
         yield f"keep fp16=True out of val_cfg and test_cfg (it is off by default): fp16 is {verdict(rec, 'fp16')}"
     if (version or DTYPE_SINCE) < DTYPE_SINCE:
         yield "warning: MMEngine before 0.7.0 has no dtype, so its only autocast is float16: pip install -U mmengine"
-    if rec.device == "cuda":
-        yield "MMEngine has no switch for tf32"
+    yield from tf32_from_outside(rec)

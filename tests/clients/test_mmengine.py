@@ -86,6 +86,11 @@ def test_the_amp_flag_of_the_training_scripts_is_explained(rec, word):
     assert word in emitters.render(rec, "mmengine")
 
 
+def test_tf32_has_no_key_so_it_is_told_how_to_turn_a_faulty_one_off():
+    assert "NVIDIA_TF32_OVERRIDE=0" in emitters.render(recommendation(verdicts={"tf32": "faulty"}), "mmengine")
+    assert "tf32" not in emitters.render(FAULTY, "mmengine")
+
+
 def test_a_card_that_cannot_train_gets_no_file():
     with pytest.raises(MachineError, match="do not train"):
         emitters.render(BROKEN, "mmengine")
