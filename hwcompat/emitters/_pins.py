@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import Pin, Recommendation
+from hwcompat.wording import ascii_line
 
 from ._text import provenance
 
@@ -73,3 +74,8 @@ def told(rec: Recommendation, pin: Pin) -> Iterator[str]:
     missing = [name for name in PACKAGES if not getattr(pin, name)]
     if missing and pin.index_url:
         yield f"left out, since no release is known to fit torch {pin.torch}: {', '.join(missing)}"
+
+
+def command(*words: str) -> str:
+    """A command on a comment line of its own, never folded: it is there to be copied."""
+    return f"#   {ascii_line(' '.join(words))}\n"
