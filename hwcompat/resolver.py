@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from hwcompat.errors import NoBuildError, UsageError
-from hwcompat.gates import Checked, Machine, check, driver_floor, is_for, origin, tag_key
+from hwcompat.asked import machine_of, steps, wish
+from hwcompat.errors import NoBuildError
+from hwcompat.gates import (
+    Checked,
+    Machine,
+    candidates,
+    check,
+    driver_floor,
+    driver_refusal,
+    is_for,
+    kernel_refusal,
+    origin,
+    python_refusal,
+    tag_key,
+)
 from hwcompat.model import Build, Companion, Gpu, Pin, TorchFacts
 from hwcompat.tablerows import version_key
 from hwcompat.tables import DEFAULT_INDEX, Tables
 
 SHOWN_REJECTIONS = 12
 
-_ARCHS = {"linux": ("x86_64", "aarch64"), "windows": ("x86_64", "arm64"), "macos": ("arm64", "x86_64")}
-_SAME_ARCH = {"amd64": "x86_64", "x64": "x86_64"}
-_DRIVER = re.compile(r"\d{2,3}(\.\d+){0,2}")
 _NEWEST_DRIVER = "999"  # above every floor; an unknown driver would be refused on a Jetson
-_WISH = re.compile(r"(\d+(?:\.\d+){0,2})(?:\+([a-z]+[\d.]*))?")
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class _Asked(NamedTuple):
+    """A machine, which builds are wanted there, and which of them a probe found wrong."""
+
+    machine: Machine
+    wished: Callable[[str, str], bool]
+    failed: Mapping[str, str] = _NOTHING
+
+    def with_gpus(self, gpus: Sequence[Gpu]) -> _Asked:
+        return self._replace(machine=replace(self.machine, gpus=tuple(gpus)))
 
 
 def resolve(
@@ -35,122 +58,140 @@ def resolve(
     index_base: str = DEFAULT_INDEX,
     newest: bool = False,
     wsl: bool = False,
+    failed: Mapping[str, str] = _NOTHING,
+    alternatives: bool = False,
 ) -> Pin:
     """The best torch build that serves every one of `gpus` (none: CPU).
 
     driver: "552.22"; None is unknown and passes with a warning. os: linux windows macos; `wsl` means `driver` is the
     Windows host's. python: "3.11" or "3.11.7". torch: a wish, "2.6" (its newest patch) or "2.6.0+cu124". installed: the
-    build already there, kept if it serves unless `newest` or a wish says otherwise.
-    Raises UsageError for values that cannot exist and NoBuildError, with `.rejected`, where nothing serves.
+    build already there, kept if it serves unless `newest` or a wish says otherwise. failed: builds ("2.8.0+cu128") that
+    a probe found wrong on this machine, with what it found; they are taken only where nothing else serves.
+    alternatives: `gpus` are chips that one name may mean, of which the machine has one.
+    Where no build serves all cards, the answer is the one that serves most of them; a warning says which it leaves out
+    and which environments would serve all. Raises UsageError for values that cannot exist and NoBuildError, with
+    `.rejected`, where nothing serves.
     """
-    machine = _machine(gpus, driver, os, arch, python, wsl, tables)
-    wished = _wish(torch, tables)
-    refused: tuple[str, ...] = ()
-    if installed and not newest:
-        state = _check_installed(installed, machine, wished)
-        if not state.refusal:
-            return _installed_pin(state, installed, machine, index_base)
-        refused = (f"{installed.version} (installed): {state.refusal}",)
-    checked = [check(build, machine) for build in tables.builds if is_for(build, machine)]
-    passing = [each for each in checked if not each.refusal]
-    wanted = [each for each in passing if wished(each.build.torch, each.build.tag)]
-    if not wanted:
-        raise _no_build(machine, checked, wished, torch)
-    best = max(wanted, key=lambda each: each.rank)
-    newer = [each for each in checked if _order(each) > _order(best) and wished(each.build.torch, each.build.tag)]
-    return _pin(best, machine, index_base, refused + _rejections(newer))
+    machine = machine_of(gpus, driver, os, arch, python, wsl, tables)
+    asked = _Asked(machine, wish(torch, tables), failed)
+    own = installed if not newest else None
+    refusal = _check_installed(own, asked).refusal if own else ""
+    if own and not refusal:
+        return _installed_pin(_check_installed(own, asked), own, machine, index_base)
+    refused = (f"{own.version} (installed): {refusal}",) if own else ()
+    checked = list(_checked(asked))
+    best = max((each for each in checked if not each.refusal), key=_rank, default=None)
+    if best:
+        newer = [each for each in checked if each.order > best.order]
+        warnings = _if_the_branch_is_newer(newer, asked)
+        return _pin(best, machine, index_base, refused + _rejections(newer), warnings)
+    most = _serving_most(asked) if len(machine.gpus) > 1 else None
+    if most is None:
+        raise _no_build(asked, checked, torch)
+    warning = _left_out(asked, most, alternatives)
+    served = asked.with_gpus(most.served)
+    if own and not _check_installed(own, served).refusal:
+        pin = _installed_pin(_check_installed(own, served), own, served.machine, index_base)
+        return replace(pin, warnings=(*pin.warnings, warning))
+    return _pin(most.best, served.machine, index_base, refused + _rejections(checked), (warning,))
 
 
 def resolve_any(alternatives: Sequence[Gpu], **machine: Any) -> Pin:
-    """`resolve` for a name sold on several chips: one build for all of them, else for those that any build serves.
-
-    `machine` is what `resolve` takes after `gpus`; the warning says which chips are left out. Raises as `resolve`.
-    """
-    try:
-        return resolve(alternatives, **machine)
-    except NoBuildError:
-        served = [gpu for gpu in alternatives if _serves(gpu, machine)]
-        if not served or len(served) == len(alternatives):
-            raise
-    left = ", ".join(f"{gpu.chip} ({gpu.compute_capability})" for gpu in alternatives if gpu not in served)
-    pin = resolve(served, **machine)
-    warning = f"{alternatives[0].name} also exists on {left}, which no build serves"
-    return replace(pin, warnings=(*pin.warnings, warning))
+    """`resolve` for a name sold on several chips: one build for all of them, else for those that a build serves."""
+    return resolve(alternatives, alternatives=True, **machine)
 
 
-def _serves(gpu: Gpu, machine: dict[str, Any]) -> bool:
-    try:
-        resolve([gpu], **machine)
-    except NoBuildError:
-        return False
-    return True
+def _rank(checked: Checked) -> tuple[int, bool, tuple[int, ...], tuple[int, ...]]:
+    return checked.rank
 
 
-# --- what was asked ---------------------------------------------------------------------------------------------------
+def _checked(asked: _Asked) -> Iterator[Checked]:
+    """The wanted builds at the gates, newest first, down to one that nothing older can beat."""
+    for build in candidates(asked.machine):
+        if asked.wished(build.torch, build.tag):
+            each = _measured(check(build, asked.machine), asked)
+            yield each
+            if not each.refusal and each.is_unbeatable:
+                return
 
 
-def _machine(
-    gpus: Sequence[Gpu], driver: str | None, os: str, arch: str, python: str, wsl: bool, tables: Tables
-) -> Machine:
-    system = os.lower()
-    if system not in _ARCHS:
-        raise UsageError(f"{os!r} is no operating system known here", "use linux, windows or macos")
-    if driver is not None and not is_driver(driver):
-        raise UsageError(f"{driver!r} is not a driver version", "give it as nvidia-smi prints it, for example 552.22")
-    known = tuple(_with_capability(gpu, tables) for gpu in gpus)
-    return Machine(known, driver, system, _arch(system, arch), _python(python), wsl, tables)
-
-
-def is_driver(text: str) -> bool:
-    """Whether `text` can be compared as a driver version: "552.22", "580.65.06"."""
-    return _DRIVER.fullmatch(text) is not None
-
-
-def _arch(system: str, arch: str) -> str:
-    word = _SAME_ARCH.get(arch.lower(), arch.lower())
-    if word in ("arm64", "aarch64"):
-        word = "aarch64" if system == "linux" else "arm64"
-    if word not in _ARCHS[system]:
-        raise UsageError(f"{arch!r} is no processor known here", f"use {' or '.join(_ARCHS[system])} on {system}")
-    return word
-
-
-def _python(python: str) -> str:
-    found = re.match(r"(\d+)\.(\d+)", python)
-    if not found or found[1] != "3":
-        raise UsageError(f"Python {python!r} cannot run torch", "give a Python 3 version, for example 3.11")
-    return f"3.{int(found[2])}"
-
-
-def _with_capability(gpu: Gpu, tables: Tables) -> Gpu:
-    card = tables.card_index.chips.get(gpu.chip or "") if not gpu.compute_capability else None
-    return replace(gpu, compute_capability=card.compute_capability) if card else gpu
-
-
-def _wish(torch: str | None, tables: Tables) -> Callable[[str, str], bool]:
-    """Whether a (torch, tag) is what the user asked for. Raises UsageError for a version or tag no table knows."""
-    if torch is None:
-        return lambda _version, _tag: True
-    found = _WISH.fullmatch(torch.strip())
-    newest = max((build.torch for build in tables.builds), key=version_key, default="")
+def _measured(state: Checked, asked: _Asked) -> Checked:
+    """What a probe found here counts as a fault worth avoiding."""
+    found = asked.failed.get(state.name) if asked.failed and not state.refusal else None
     if not found:
-        raise UsageError(f"{torch!r} is not a torch version", "write 2.6, 2.6.0 or 2.6.0+cu124")
-    prefix, tag = found[1], found[2]
+        return state
+    told = f"its probe failed here: {found}"
+    return state._replace(avoid=told, warnings=(*state.warnings, f"{state.name}: {told}"))
 
-    def matches(version: str, build_tag: str) -> bool:
-        return f"{version}.".startswith(f"{prefix}.") and tag in (None, build_tag)
 
-    if not any(f"{build.torch}.".startswith(f"{prefix}.") for build in tables.builds):
-        raise UsageError(f"no table knows torch {prefix}", f"the newest known here is {newest}")
-    if tag and not any(build.tag == tag for build in tables.builds):
-        raise UsageError(f"no table knows the build {tag!r}", "tags look like cpu, cu126 or rocm6.2")
-    return matches
+# --- several cards ----------------------------------------------------------------------------------------------------
+
+
+class _Most(NamedTuple):
+    """The build that serves most of the cards, and those cards."""
+
+    best: Checked
+    served: tuple[Gpu, ...]
+
+
+def _serving_most(asked: _Asked) -> _Most | None:
+    """Most cards first, then the usual rank; None if no build serves any. Makers have builds of their own."""
+    found: list[_Most] = []
+    for vendor in dict.fromkeys(gpu.vendor for gpu in asked.machine.gpus):
+        cards = tuple(gpu for gpu in asked.machine.gpus if gpu.vendor == vendor)
+        for build in candidates(asked.with_gpus(cards).machine):
+            if not asked.wished(build.torch, build.tag):
+                continue
+            served = tuple(gpu for gpu in cards if not kernel_refusal(build, gpu, asked.machine))
+            if served and len(served) >= max((len(each.served) for each in found), default=0):
+                state = check(build, asked.with_gpus(served).machine)
+                if not state.refusal:
+                    found.append(_Most(_measured(state, asked), served))
+    return max(found, key=lambda each: (len(each.served), each.best.rank), default=None)
+
+
+def _left_out(asked: _Asked, most: _Most, alternatives: bool) -> str:
+    """What to know of the cards that the answer does not serve."""
+    left = tuple(gpu for gpu in asked.machine.gpus if gpu not in most.served)
+    if alternatives:
+        chips = ", ".join(f"{gpu.chip} ({gpu.compute_capability})" for gpu in left)
+        other = _serving_most(asked.with_gpus(left))
+        which = f"{most.best.name} does not serve; {other.best.name} would" if other else "no build serves"
+        return f"{left[0].name} also exists on {chips}, which {which}"
+    return (
+        f"no build serves all cards: {most.best.name} leaves out {_names(left)}. "
+        f"Environments for all: {_environments(asked)}"
+    )
+
+
+def _environments(asked: _Asked) -> str:
+    """The fewest environments that serve all cards, found greedily: most cards first."""
+    parts: list[str] = []
+    left = asked.machine.gpus
+    while left:
+        most = _serving_most(asked.with_gpus(left))
+        if most is None:
+            return "; ".join([*parts, f"none for {_names(left)}, which no build serves"])
+        parts.append(f"{most.best.name} for {_names(most.served)}")
+        left = tuple(gpu for gpu in left if gpu not in most.served)
+    return "; ".join(parts)
+
+
+def _names(gpus: Sequence[Gpu]) -> str:
+    return ", ".join(dict.fromkeys(_named(gpu) for gpu in gpus))
+
+
+def _named(gpu: Gpu) -> str:
+    capability = gpu.compute_capability
+    return gpu.name if not capability or capability in gpu.name else f"{gpu.name} ({capability})"
 
 
 # --- the answer -------------------------------------------------------------------------------------------------------
 
 
-def _pin(chosen: Checked, machine: Machine, index_base: str, rejected: tuple[str, ...]) -> Pin:
+def _pin(
+    chosen: Checked, machine: Machine, index_base: str, rejected: tuple[str, ...], warnings: tuple[str, ...] = ()
+) -> Pin:
     build = chosen.build
     partner, notes = _companion(build.torch, machine.tables)
     wheel = f"a wheel of {chosen.name} for Python {machine.python} on {machine.os} {machine.arch} exists"
@@ -164,7 +205,7 @@ def _pin(chosen: Checked, machine: Machine, index_base: str, rejected: tuple[str
         rejected=rejected,
         verified=chosen.trust,
         cudnn=build.cudnn,
-        warnings=chosen.warnings,
+        warnings=(*chosen.warnings, *warnings),
     )
 
 
@@ -175,15 +216,31 @@ def _companion(torch: str, tables: Tables) -> tuple[Companion | None, tuple[str,
     return partner, tuple(f"no {name} is known for torch {torch}{note}" for name in missing)
 
 
-def _check_installed(facts: TorchFacts, machine: Machine, wished: Callable[[str, str], bool]) -> Checked:
+def _if_the_branch_is_newer(newer: Sequence[Checked], asked: _Asked) -> tuple[str, ...]:
+    """ "525" is taken as the first driver of its branch: what a later one of it would bring, if anything."""
+    machine = asked.machine
+    if not (machine.driver or "").isdigit() or "cu" not in machine.prefixes:
+        return ()
+    for lost in newer:
+        floor = driver_floor(lost.build, machine)
+        if floor.startswith(f"{machine.driver}."):
+            there = _measured(check(lost.build, replace(machine, driver=floor)), asked)
+            if not there.refusal and there.is_unbeatable:
+                return (f"driver {machine.driver} is taken as {machine.driver}.0: {floor} or newer gets {lost.name}",)
+    return ()
+
+
+def _check_installed(facts: TorchFacts, asked: _Asked) -> Checked:
     """The build already there at the gates. Its own arch list counts, not the table's."""
+    machine = asked.machine
     build = _installed_build(facts, machine)
     if not is_for(build, machine):
         makers = " and ".join(sorted({gpu.vendor for gpu in machine.gpus})) or "the CPU alone"
         return Checked(build, f"a {build.tag} build is not for {makers}")
-    if not wished(build.torch, build.tag):
+    if not asked.wished(build.torch, build.tag):
         return Checked(build, "another one is asked for")
-    return check(build, machine)
+    state = _measured(check(build, machine), asked)
+    return state._replace(refusal=state.avoid) if state.name in asked.failed and not state.refusal else state
 
 
 def _installed_pin(state: Checked, facts: TorchFacts, machine: Machine, index_base: str) -> Pin:
@@ -232,95 +289,97 @@ def _installed_build(facts: TorchFacts, machine: Machine) -> Build:
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
-def _order(checked: Checked) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return version_key(checked.build.torch), tag_key(checked.build.tag)
-
-
 def _reason(checked: Checked) -> str:
-    if checked.refusal:
-        return checked.refusal
-    if checked.avoid:
-        return f"known fault {checked.avoid}"
+    if checked.refusal or checked.avoid:
+        return checked.refusal or checked.avoid
     return f"would serve, but is not confirmed ({checked.trust})"
 
 
 def _rejections(lost: Sequence[Checked]) -> tuple[str, ...]:
-    newest_first = sorted(lost, key=_order, reverse=True)
-    return tuple(f"{each.name}: {_reason(each)}" for each in newest_first)[:SHOWN_REJECTIONS]
+    """The newest of those that lost, each with its reason; `lost` is newest first."""
+    return tuple(f"{each.name}: {_reason(each)}" for each in lost[:SHOWN_REJECTIONS])
 
 
-def _no_build(
-    machine: Machine, checked: Sequence[Checked], wished: Callable[[str, str], bool], torch: str | None
-) -> NoBuildError:
-    asked = [each for each in checked if wished(each.build.torch, each.build.tag)]
-    serving = [each for each in checked if not each.refusal]
-    rejected = _rejections(asked)
-    what = ", ".join(_named(gpu) for gpu in machine.gpus) or "the CPU"
+def _no_build(asked: _Asked, checked: Sequence[Checked], torch: str | None) -> NoBuildError:
+    machine = asked.machine
+    rejected = _rejections(checked)
+    what = _names(machine.gpus) or "the CPU"
     where = f"{machine.os} {machine.arch}, Python {machine.python}"
+    everything = [check(build, machine) for build in candidates(machine)] if torch else checked
+    serving = [each for each in everything if not each.refusal]
     if torch and serving:
         nearest = min(serving, key=lambda each: _distance(each, torch))
         why = f": {rejected[0]}" if rejected else ": no such wheel"
         return NoBuildError(
             f"torch {torch} does not serve {what} on {where}{why}", f"nearest that does: {nearest.name}", rejected
         )
-    reasons = {each.refusal for each in asked if not each.refusal.startswith("no wheel for Python")}
+    reasons = {each.refusal for each in checked if not each.refusal.startswith("no wheel for Python")}
     why = f": {reasons.pop()}" if len(reasons) == 1 else ""
     message = f"no torch build{f' {torch}' if torch else ''} serves {what} on {where}{why}"
-    return NoBuildError(message, _way_out(machine, checked), rejected)
-
-
-def _named(gpu: Gpu) -> str:
-    capability = gpu.compute_capability
-    return gpu.name if not capability or capability in gpu.name else f"{gpu.name} ({capability})"
+    apart = [asked.with_gpus((gpu,)).machine for gpu in machine.gpus] or [machine]
+    hints = dict.fromkeys(_way_out(each) for each in apart)
+    return NoBuildError(message, "; ".join(hints), rejected)
 
 
 def _distance(checked: Checked, torch: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Fewest steps in major, minor, patch from the wish; among equals the most trusted, then the newest tag."""
-    wish = (*version_key(torch), 0, 0, 0)[:3]
-    have = (*version_key(checked.build.torch), 0, 0, 0)[:3]
-    steps = tuple(abs(a - b) for a, b in zip(wish, have, strict=True))
+    """Fewest steps from the wish; among equals the most trusted, then the newest tag."""
     trust, sound, *_ = checked.rank
-    return steps, (-trust, -sound, *(-part for part in tag_key(checked.build.tag)))
+    return steps(checked.build.torch, torch), (-trust, -sound, *(-part for part in tag_key(checked.build.tag)))
 
 
-def _way_out(machine: Machine, checked: Sequence[Checked]) -> str:
+def _way_out(machine: Machine) -> str:
     """What the user could change, by the builds that fail only at Python or driver; else why nothing can."""
-    if len(machine.gpus) > 1:
-        return _environments(machine)
-    if not checked:
-        return _nothing_made(machine)
-    relaxed = [_relaxed(each.build, machine) for each in checked]
-    serving = [each for each in relaxed if not each.refusal]
-    if not serving and not relaxed[-1].refusal.startswith("no kernel"):
-        return f"{relaxed[-1].refusal}; otherwise use the CPU"
-    if not serving:
-        versions = sorted({each.build.torch for each in checked}, key=version_key)
-        return f"no wheel from {versions[0]} to {versions[-1]} ever had a kernel for it; use the CPU or another card"
-    last = max(serving, key=lambda each: each.rank)
-    build = last.build
-    floor = driver_floor(build, machine)
+    builds = candidates(machine)
+    if not builds:
+        makers = " and ".join(sorted({gpu.vendor for gpu in machine.gpus}))
+        known = f"the tables know no wheel for {makers or 'the CPU'} on {machine.os} {machine.arch}"
+        return f"{known}; use the CPU" if makers else f"{known}; build torch from source"
+    suited = replace(machine, driver=_NEWEST_DRIVER)
+    refusals = [_kernel_refusals(build, suited) for build in builds]
+    usable = [build for build, refused in zip(builds, refusals, strict=True) if not refused]
+    if not usable:
+        why = refusals[0]
+        if any(reason.startswith("no kernel") for reason in refusals):
+            why = f"no wheel from {builds[-1].torch} to {builds[0].torch} ever had a kernel for it"
+        return f"{why}; use the CPU or another card"
+    last = _last_that_did(usable, machine)
+    build, floor = last.build, driver_floor(last.build, machine)
     driver = f", driver {floor} or newer" if floor else ""
-    return f"the last build for this card is {last.name}: Python {build.python_min} to {build.python_max}{driver}"
+    which = f"the last build for this {'card' if machine.gpus else 'system'} is {last.name}"
+    return f"{which}: Python {build.python_min} to {build.python_max}{driver}{_nearest(usable, machine)}"
 
 
-def _relaxed(build: Build, machine: Machine) -> Checked:
-    """With a Python and a driver that suit. PTX is left out: the floor that is told would not do for it."""
-    suited = machine._replace(python=build.python_max, driver=_NEWEST_DRIVER)
-    return check(build._replace(ptx=()), suited)
-
-
-def _nothing_made(machine: Machine) -> str:
-    makers = " and ".join(sorted({gpu.vendor for gpu in machine.gpus}))
-    known = f"the tables know no wheel for {makers or 'the CPU'} on {machine.os} {machine.arch}"
-    return f"{known}; use the CPU" if makers else f"{known}; build torch from source"
-
-
-def _environments(machine: Machine) -> str:
-    """Which build each card alone would need."""
-    needs = []
+def _kernel_refusals(build: Build, machine: Machine) -> str:
+    """Why no cubin of it serves, whatever the driver. PTX is left out: the floor that is told would not do for it."""
+    cubins = build._replace(ptx=()) if build.ptx else build
     for gpu in machine.gpus:
-        alone = machine._replace(gpus=(gpu,))
-        serving = [c for c in (check(b, alone) for b in machine.tables.builds if is_for(b, alone)) if not c.refusal]
-        best = max(serving, key=lambda each: each.rank, default=None)
-        needs.append(f"{gpu.name} needs {best.name if best else 'another machine: no build serves it'}")
-    return "one environment each: " + "; ".join(dict.fromkeys(needs))
+        refusal = kernel_refusal(cubins, gpu, machine)
+        if refusal:
+            return refusal
+    return ""
+
+
+def _last_that_did(usable: Sequence[Build], machine: Machine) -> Checked:
+    """The best of the builds that have a kernel, if Python and driver suited."""
+    best: Checked | None = None
+    for build in usable:
+        each = check(build, replace(machine, python=build.python_max, driver=_NEWEST_DRIVER))
+        if best is None or each.rank > best.rank:
+            best = each
+        if best.is_unbeatable:
+            break
+    return best or Checked(usable[0], "")
+
+
+def _nearest(usable: Sequence[Build], machine: Machine) -> str:
+    """The nearest Python that the driver would do for, else the least driver that the Python would do for."""
+    pythons = {end for build in usable if not driver_refusal(build, machine) for end in _pythons(build)}
+    if pythons:
+        wanted = version_key(machine.python)[-1]
+        return f"; the nearest Python with a build is {min(pythons, key=lambda p: abs(version_key(p)[-1] - wanted))}"
+    floors = {driver_floor(build, machine) for build in usable if not python_refusal(build, machine.python)} - {""}
+    return f"; the least driver for Python {machine.python} is {min(floors, key=version_key)}" if floors else ""
+
+
+def _pythons(build: Build) -> tuple[str, str]:
+    return build.python_min, build.python_max

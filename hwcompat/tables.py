@@ -27,9 +27,12 @@ T = TypeVar("T")
 Record = Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
-    """Every table of `folders`; where two folders have the same row, the later folder's counts."""
+    """Every table of `folders`; where two folders have the same row, the later folder's counts.
+
+    Compared by identity: what is remembered of one must not answer for another that was read later.
+    """
 
     folders: tuple[Path, ...]
 
@@ -356,9 +359,18 @@ def _nearest_names(wanted: str, tables: Tables) -> str:
 
 
 def faults_for(
-    gpu: Gpu | None, *, torch: str = "", cuda: str = "", cudnn: str = "", os: str = "", tables: Tables
+    gpu: Gpu | None,
+    *,
+    torch: str = "",
+    cuda: str = "",
+    cudnn: str = "",
+    os: str = "",
+    tables: Tables,
+    effect: str = "",
 ) -> tuple[Fault, ...]:
     """The known faults of this card with this build; `cuda` is a tag or a version; `os` may be `wsl`; "" is unknown.
+
+    `effect`: only those with it.
 
     An unknown version counts as affected where the fault carries verdicts (the safe assumption) and as not affected
     where it is a caution only, so that nobody is warned of a build that nothing names.
@@ -367,7 +379,8 @@ def faults_for(
     return tuple(
         fault
         for fault in tables.faults
-        if _concerns_card(fault, gpu)
+        if (not effect or fault.effect == effect)
+        and _concerns_card(fault, gpu)
         and (not fault.os or os in fault.os)
         and not (fault.cuda and cuda and not versions["cuda"])
         and all(_concerns_version(fault, kind, version) for kind, version in versions.items())

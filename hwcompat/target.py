@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from . import emitters, policy, repair, resolver
+from . import asked, emitters, policy, repair, resolver
 from .circumstances import CardFacts, Machine
 from .errors import MachineError, NoBuildError, UsageError
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
@@ -110,7 +110,7 @@ def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
 def _comparable_driver(target: Target) -> tuple[str | None, tuple[str, ...]]:
     """A machine may call its driver what it likes; only words of the user's own are taken at their word."""
     driver = target.machine.driver
-    if target.described or driver is None or resolver.is_driver(driver):
+    if target.described or driver is None or asked.is_driver(driver):
         return driver, ()
     return None, (f"the driver calls itself {driver!r}, which cannot be compared with what a build needs",)
 

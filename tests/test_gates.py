@@ -26,7 +26,8 @@ def known() -> tables.Tables:
 
 def test_a_python_without_wheels_is_refused_with_what_would_do(known: tables.Tables) -> None:
     error = refused(known, "Tesla K80", python="3.14")
-    assert error.hint == "the last build for this card is 2.7.1+cu118: Python 3.9 to 3.13, driver 450.80.02 or newer"
+    last = "the last build for this card is 2.7.1+cu118: Python 3.9 to 3.13, driver 450.80.02 or newer"
+    assert error.hint == f"{last}; the nearest Python with a build is 3.13"
     assert (
         refused(known, "RTX 4090", python="3.99").rejected[0] == "2.15.0+cu132: no wheel for Python 3.99 (3.11 to 3.15)"
     )
