@@ -9,7 +9,7 @@ from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import Pin, Recommendation
 from hwcompat.wording import ascii_line
 
-from ._text import provenance
+from ._text import provenance, release
 
 PACKAGES = ("torch", "torchvision", "torchaudio")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!_-]*")
@@ -65,6 +65,14 @@ def index(rec: Recommendation, pin: Pin) -> str:
     if not _URL.fullmatch(pin.index_url):
         raise UsageError(f"{pin.index_url!r} cannot be written as an index", "set HWCOMPAT_TORCH_INDEX to a plain URL")
     return pin.index_url
+
+
+def python_for(rec: Recommendation, pin: Pin) -> str:
+    """ "3.11" of "3.11.7"; where it was not told, one for which every wheel of that torch on Linux x86_64 exists."""
+    found = re.match(r"\d+\.\d+", rec.python)
+    if found:
+        return found[0]
+    return "3.11" if (release(pin.torch) or ()) >= (2,) else "3.8"
 
 
 def told(rec: Recommendation, pin: Pin) -> Iterator[str]:
