@@ -34,7 +34,8 @@ from hwcompat.tablerows import cuda_version, version_key
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 KEY = ("torch", "build_tag", "os", "arch")
 VALUES = ("sm_list", "ptx_list", "cudnn", "python_min", "python_max", "is_default_on_pypi")
-OWN_SOURCE = re.compile(r"read from (?:the wheel|an installed torch) [^;]+")
+# The digest is a part of its own: what users are shown of a source is the part before the first semicolon.
+OWN_SOURCE = re.compile(r"read from (?:the wheel|an installed torch) [^;]+; sha256 [0-9a-f]{64}[^;]*")
 KEPT_REMARKS = ("release date:", "source lists PTX")
 Record = dict[str, str]
 
@@ -198,7 +199,7 @@ def updated(old: Record | None, build: list[Facts], complete: bool) -> Record:
         remarks = [each for each in remarks if each.startswith(KEPT_REMARKS)]  # the others spoke of doubts now settled
     remarks += [f"{c} read from the wheel, other sources: {old[c]}" for c in changed if old]
     sources = sorted({*OWN_SOURCE.findall(row["source"]), *(fact.source for fact in build)})
-    earlier = [each for each in row["source"].split("; ") if each and not OWN_SOURCE.fullmatch(each)]
+    earlier = [each for each in OWN_SOURCE.sub("", row["source"]).split("; ") if each.strip("; ")]
     return {**row, **values, "source": "; ".join([*sources, *earlier]), "verified": "yes", "note": "; ".join(remarks)}
 
 

@@ -33,7 +33,7 @@ _WHEEL_NAME = re.compile(
     r"-(?P<python>[a-z0-9._]{1,60})-(?P<abi>[a-z0-9._]{1,60})-(?P<platform>[a-z0-9._]{1,120})\.whl"
 )
 _ASSIGNED = re.compile(
-    r"^(\w{1,40})(?:[ ]?:[^=\n]{1,60})?[ ]?=[ ]?(?:None|'([^'\\\n]{0,80})'|\"([^\"\\\n]{0,80})\")\s*$", re.M
+    r"^(\w{1,40})(?:[ ]?:[^=\n]{1,60})?[ ]?=[ ]?(?:None|'([^'\\\n]{0,80})'|\"([^\"\\\n]{0,80})\")[ \t\r]*$", re.M
 )
 _CUDNN = re.compile(r"Requires-Dist: ?nvidia-cudnn-cu\d{1,3} ?\(?== ?(\d{1,4}(?:\.\d{1,6}){1,4})\)?(?=[ ;]|$)")
 _PLATFORMS = (
@@ -191,7 +191,7 @@ def read_wheel(path: Path, images: bool = False) -> Facts:
         tags = ["-".join(named.group("python", "abi", "platform"))]
         version = named["version"] + (named["local"] or "")
         with path.open("rb") as handle:
-            source = f"read from the wheel {path.name}, sha256 {_sha256(handle)}"
+            source = f"read from the wheel {path.name}; sha256 {_sha256(handle)}"
         info = f"torch-{version}.dist-info"
         return _facts(wheel, info, tags, version, lambda: source, images)
 
@@ -211,7 +211,7 @@ def read_installed(folder: Path, images: bool = False) -> Facts:
             name = next((n for n in sorted(place.names()) if "torch_python." in n), "torch/version.py")
             with place.open(name) as handle:
                 return (
-                    f"read from an installed torch {version} of the wheel for {tags[0]},"
+                    f"read from an installed torch {version} of the wheel for {tags[0]};"
                     f" sha256 {_sha256(handle)} of its {name}"
                 )
 

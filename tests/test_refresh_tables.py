@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.metadata
+import os
 import re
 import struct
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable
@@ -107,6 +109,20 @@ def test_the_torch_that_is_installed_is_read_without_importing_it_and_the_table_
         assert refresh(folder, "--matrix", matrix, "--check") == 0
 
 
+OLD_PYTHON = os.environ.get("HWCOMPAT_TEST_OLD_PYTHON", "")
+
+
+@pytest.mark.old_python
+@pytest.mark.skipif(not OLD_PYTHON, reason="HWCOMPAT_TEST_OLD_PYTHON names no Python 3.8 with an old torch")
+def test_the_arch_list_of_a_real_cuda_build_is_the_one_in_the_table(matrix: Path) -> None:
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    told = subprocess.run([OLD_PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    facts = wheel_facts.read_installed(Path(told))
+    assert facts.tag.startswith("cu")
+    assert facts.archs
+    assert refresh(told, "--matrix", matrix, "--check") == 0
+
+
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +146,7 @@ def test_a_new_build_becomes_a_row_at_its_place_and_no_other_byte_changes(matrix
         "python_max": "3.12",
         "is_default_on_pypi": "yes",
         "release_date": "2027-01-20",
-        "source": f"read from the wheel {path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
+        "source": f"read from the wheel {path.name}; sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
         "verified": "yes",
         "note": "",
     }
