@@ -23,14 +23,15 @@ from collections.abc import Iterator
 from hwcompat.model import Recommendation
 
 from ._images import Plan, channels_last, plan, webui, webui_first
+from ._precision import verdict
 from ._text import provenance, release
 
-PROOF = "schema"
+PROOF = "parsed"
 FILE = "webui-user.sh"
 PROVED = (
-    "The options were parsed with the option tables of 1.0.0, 1.6.0 and 1.10.1, and the file was read by a shell. The "
-    "program is no package that can be installed, so it was not started; what each option does to the weights was read "
-    "in its source."
+    "The web UI's own parser, from clones of 1.0.0 and 1.6.0, read the options; those of 1.10.1 were compared with "
+    "a table recorded from the source. What each option does to the weights was read in the source, not tried. A "
+    "shell read webui-user.sh; the .bat was only checked line by line. No model was loaded and no image made."
 )
 
 NAME = "AUTOMATIC1111's web UI"
@@ -66,6 +67,7 @@ def _notes(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -
     if chosen.weights != "float16":
         sdxl = " (--medvram-sdxl for SDXL models alone)" if version and version >= MEDVRAM_SDXL_SINCE else ""
         yield f"if memory is short: --medvram{sdxl}, then --lowvram, which is much slower"
-        yield "--upcast-sampling is no cure: the network itself stays in float16 with it"
+        if verdict(rec, "fp16") not in ("ok", "slow"):
+            yield "--upcast-sampling is no cure: the network itself stays in float16 with it"
     elif rec.device != "mps" and (version or OLDEST) < DECODES_AGAIN_SINCE:
         yield "before 1.5.0 a VAE that overflows in float16 gives black images on any card: add --no-half-vae"

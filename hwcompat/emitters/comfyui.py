@@ -1,7 +1,7 @@
 """A script that starts ComfyUI with the right precision options; it has no file for them (`--for comfyui@0.3.64`).
 
-Read from comfy/cli_args.py and comfy/model_management.py at four commits (August 2024, and the versions 0.3.11, 0.3.28
-and 0.3.64 of https://github.com/Comfy-Org/ComfyUI) and from the newest that was to be had (0.38):
+Read from comfy/cli_args.py and comfy/model_management.py of https://github.com/Comfy-Org/ComfyUI: August 2024, 0.3.11,
+0.3.28, 0.3.64, and the newest that was to be had (0.38):
   --force-fp32       computes the network in float32. Releases of 2023 chose bf16 for the VAE even so, hence --fp32-vae
                      beside it. --fp16-unet added to it stores the weights as float16 and still computes in float32
   --bf16-text-enc    since 0.3.28 (https://github.com/Comfy-Org/ComfyUI/pull/7461); every other name is older than 0.1
@@ -23,12 +23,13 @@ from hwcompat.model import Recommendation
 from ._images import Plan, about_bfloat16, channels_last, distrusted, launcher, on_windows, plan
 from ._text import provenance, release
 
-PROOF = "schema"
+PROOF = "parsed"
 FILE = "run_comfyui.sh"
 PROVED = (
-    "The options were parsed with the option tables of ComfyUI of August 2024, 0.3.11, 0.3.28, 0.3.64 and 0.38, "
-    "exclusive groups included, and the script was run by a shell. ComfyUI is no package that can be installed, so it "
-    "was not started; what each option does to the weights was read in its source."
+    "ComfyUI 0.3.11 and 0.3.64, from clones, read the options with their own parser; their own functions then chose "
+    "the dtypes that were meant, for network and VAE, on GPUs whose presence and names were pretended (T400, P100, "
+    "RTX 3060). The options of August 2024, 0.3.28 and 0.38 were compared with tables recorded from the source. A "
+    "shell ran the script; the .bat was only checked line by line. No model was loaded and no image made."
 )
 
 TEXT_ENCODER_BF16_SINCE = (0, 3, 28)

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from hwcompat.model import Recommendation
 
 from ._images import Plan, plan
-from ._precision import verdict
+from ._precision import tf32_from_outside, verdict
 from ._text import comments, provenance, release, scalar
 
 PROOF = "parsed"
@@ -78,6 +78,7 @@ def _first(version: str | None, known: tuple[int, ...] | None) -> Iterator[str]:
 def _notes(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> Iterator[str]:
     if version and version < OLDEST:
         yield "warning: 3.x reads another kind of file, which was not tested: python -m pip install -U InvokeAI"
+    yield from tf32_from_outside(rec)
     if chosen.weights == "float32":
         yield from _ignored(rec, version)
     if rec.device != "cpu" and not chosen.bfloat16:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clients import launching
 from recommendations import ALL_OK, FAULTY, GOOD, TURING, UNKNOWN, recommendation
 
 from hwcompat.model import Gpu
@@ -166,3 +167,29 @@ def batch_commands(text):
 
 def on_windows(rec):
     return replace(rec, os="windows")
+
+
+# --- the programs themselves, from clones -----------------------------------------------------------------------------
+
+T400 = ("NVIDIA T400 4GB", "7.5")
+"""TU117, the chip of the GTX 1650, and on none of the programs' lists of names."""
+RTX_3060 = ("NVIDIA GeForce RTX 3060", "8.6")
+P100 = ("Tesla P100-PCIE-16GB", "6.0")
+ALL_FLOAT32 = {"weights": "float32", "computed": "float32", "vae": "float32", "text_encoder_on": "cpu"}
+
+
+def ask(client, version, questions, folder):
+    """What the real program makes of options on a pretended GPU: name -> answer of choose_dtypes.py.
+
+    questions: name -> (words, GPU), all asked in one process.
+    """
+    file = folder / "questions.json"
+    file.write_text(json.dumps([[words, *gpu] for words, gpu in questions.values()]), encoding="utf-8")
+    program = launching.HERE / "choose_dtypes.py"
+    found = launching.effective(launching.run(f"checkouts/{client}-{version}", program, client, file, folder=folder))
+    return dict(zip(questions, found, strict=True))
+
+
+def differing(found, **expected):
+    """The part of `expected` that `found` contradicts: empty if all is as expected."""
+    return {key: found.get(key, "absent") for key, value in expected.items() if found.get(key) != value}

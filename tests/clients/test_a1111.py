@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from clients import checkouts
 from clients import image_programs as programs
 from clients.image_programs import CASES, HOSTILE, WITHOUT_FP16
 from recommendations import ALL_OK, BROKEN, TURING, recommendation
@@ -76,6 +77,7 @@ def test_comments_say_what_costs_memory_and_what_does_not_help():
         "from release 1.0.0 on",
     ):
         assert words in told
+    assert "is no cure" not in text_of(CASES["slow"])
     assert "no option for bfloat16 weights" in text_of(CASES["only bf16"])
 
 
@@ -111,3 +113,23 @@ def test_faulty_tf32_is_switched_off_since_the_program_always_turns_it_on(tmp_pa
 def test_hostile_words_stay_in_comments(word, tmp_path):
     assert programs.sourced(text_of(programs.hostile(word), word), tmp_path) == FLOAT32
     assert options(programs.hostile(word), word) == FLOAT32
+
+
+# --- the program itself -----------------------------------------------------------------------------------------------
+
+
+@checkouts.needs("a1111")
+@pytest.mark.parametrize("version", checkouts.versions("a1111"))
+def test_the_programs_own_parser_reads_the_options(version, tmp_path):
+    asked = {case: (OPTIONS[case], programs.T400) for case in ("faulty", "good", "apple, good", "cpu")}
+    asked["wrong"] = (["--force-fp32"], programs.T400)
+    found = programs.ask("a1111", version, asked, tmp_path)
+    assert found.pop("wrong") == {"refused": 2}
+    switches = {"no_half", "no_half_vae", "upcast_sampling", "skip_torch_cuda_test"}
+    read = {case: sorted(switches & set(answer)) for case, answer in found.items()}
+    assert read == {
+        "faulty": ["no_half", "no_half_vae"],
+        "good": [],
+        "apple, good": ["no_half_vae", "upcast_sampling"],
+        "cpu": ["no_half", "skip_torch_cuda_test"],
+    }

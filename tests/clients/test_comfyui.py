@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from clients import checkouts
 from clients import image_programs as programs
 from clients.image_programs import CASES, HOSTILE, WITHOUT_FP16
+from hypothesis import given
+from hypothesis import strategies as st
 from recommendations import ALL_OK, BROKEN, GOOD, KINDS, TURING, recommendation
 
 from hwcompat import emitters
@@ -120,3 +123,55 @@ def test_faulty_tf32_is_switched_off_by_the_environment(tmp_path):
 def test_hostile_words_stay_in_comments(word, tmp_path):
     assert programs.shell_words(text_of(programs.hostile(word), word), tmp_path) == ["main.py", *FLOAT32]
     assert options(programs.hostile(word), word) == FLOAT32
+
+
+@pytest.mark.parametrize("name", ["a1111", "comfyui", "fooocus", "forge"])
+@pytest.mark.parametrize("system", ["linux", "windows"])
+@given(st.text(max_size=300))
+def test_no_text_leaves_the_comments_of_any_such_script(name, system, text):
+    plain, found = (emitters.render(programs.hostile(word, os=system), name).split("\n") for word in ("plain", text))
+    commands = [[line for line in lines if not line.startswith(("#", "REM - "))] for lines in (plain, found)]
+    assert commands[0] == commands[1]
+    if system == "windows":
+        assert programs.batch_commands("\n".join(found))
+
+
+# --- the program itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=checkouts.versions("comfyui"))
+def found(request, tmp_path_factory):
+    """What one version chose for the options of each case, on a card whose name tells it nothing."""
+    version = request.param
+    cases = {"faulty": programs.T400, "only bf16": programs.RTX_3060, "bf16 faulty": programs.RTX_3060}
+    questions = {
+        **{case: (options(CASES[case], version), gpu) for case, gpu in cases.items()},
+        "nothing on a T400": ([], programs.T400),
+        "nothing on an RTX": (options(CASES["good"]), programs.RTX_3060),
+        "nothing on a P100": (options(CASES["slow, for memory"]), programs.P100),
+        "forced on a P100": (["--force-fp16"], programs.P100),
+        "stored as fp16": ([*FLOAT32, "--fp16-unet"], programs.T400),
+        "both": ([*FLOAT32, "--force-fp16"], programs.T400),
+    }
+    return programs.ask("comfyui", version, questions, tmp_path_factory.mktemp("comfyui"))
+
+
+@checkouts.needs("comfyui")
+def test_the_program_computes_in_what_was_meant(found):
+    assert not programs.differing(found["faulty"], **programs.ALL_FLOAT32)
+    assert not programs.differing(found["only bf16"], computed="bfloat16", bf16_first="bfloat16", vae="bfloat16")
+    assert not programs.differing(found["bf16 faulty"], computed="float16", bf16_first="float16", vae="float32")
+    assert not programs.differing(found["nothing on an RTX"], computed="float16", bf16_first="bfloat16", vae="bfloat16")
+
+
+@checkouts.needs("comfyui")
+def test_the_program_itself_takes_float16_on_a_card_that_it_has_no_name_for(found):
+    assert not programs.differing(found["nothing on a T400"], computed="float16")
+    assert found["both"] == {"refused": 2}
+
+
+@checkouts.needs("comfyui")
+def test_what_comments_say_of_other_options_is_so(found):
+    assert not programs.differing(found["stored as fp16"], weights="float16", computed="float32", vae="float32")
+    assert not programs.differing(found["nothing on a P100"], weights="float16", computed="float32")
+    assert not programs.differing(found["forced on a P100"], computed="float16")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from clients import checkouts
 from clients import image_programs as programs
 from clients.image_programs import CASES, HOSTILE, WITHOUT_FP16
 from recommendations import BROKEN
@@ -97,3 +98,45 @@ def test_a_shell_reads_the_options_and_keeps_those_of_the_user(case, tmp_path):
 def test_hostile_words_stay_in_comments(word, tmp_path):
     assert programs.sourced(text_of(programs.hostile(word), word), tmp_path) == FLOAT32
     assert options(programs.hostile(word), word) == FLOAT32
+
+
+# --- the program itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=checkouts.versions("forge"))
+def found(request, tmp_path_factory):
+    """What one version chose for the options of each case, on a card whose name tells it nothing."""
+    cases = {"faulty": programs.T400, "only bf16": programs.RTX_3060, "bf16 faulty": programs.RTX_3060}
+    questions = {
+        **{case: (OPTIONS[case], gpu) for case, gpu in cases.items()},
+        "good": (OPTIONS["good"], programs.RTX_3060),
+        "nothing on a T400": ([], programs.T400),
+        "nothing on a P100": (OPTIONS["slow, for memory"], programs.P100),
+        "forced on a P100": (["--all-in-fp16"], programs.P100),
+        "stored as fp16": ([*FLOAT32, "--unet-in-fp16"], programs.T400),
+        "stored as bf16": (["--unet-in-bf16", "--vae-in-bf16"], programs.RTX_3060),
+        "both": ([*FLOAT32, "--all-in-fp16"], programs.T400),
+    }
+    return programs.ask("forge", request.param, questions, tmp_path_factory.mktemp("forge"))
+
+
+@checkouts.needs("forge")
+def test_the_program_computes_in_what_was_meant(found):
+    assert not programs.differing(found["faulty"], **programs.ALL_FLOAT32)
+    assert not programs.differing(found["only bf16"], computed="float32", vae="bfloat16")
+    assert not programs.differing(found["bf16 faulty"], computed="float16", vae="float32")
+    assert not programs.differing(found["good"], computed="float16", vae="bfloat16")
+
+
+@checkouts.needs("forge")
+def test_the_program_itself_takes_float16_on_a_card_that_it_has_no_name_for(found):
+    assert not programs.differing(found["nothing on a T400"], computed="float16")
+    assert found["both"] == {"refused": 2}
+
+
+@checkouts.needs("forge")
+def test_what_comments_say_of_other_options_is_so(found):
+    assert not programs.differing(found["stored as fp16"], weights="float16", computed="float32", vae="float32")
+    assert not programs.differing(found["stored as bf16"], weights="bfloat16", computed="float16", vae="bfloat16")
+    assert not programs.differing(found["nothing on a P100"], computed="float32")
+    assert not programs.differing(found["forced on a P100"], computed="float16")

@@ -81,6 +81,11 @@ def test_memory_and_models_that_are_bfloat16_anyway_are_told():
     assert "bf16 is" not in text_of(GOOD)
 
 
+def test_faulty_tf32_has_no_key_but_a_variable():
+    assert "NVIDIA_TF32_OVERRIDE=0" in text_of(recommendation(verdicts={"tf32": "faulty"}))
+    assert set(keys(recommendation(verdicts={"tf32": "faulty"}))) == {"schema_version", "precision"}
+
+
 def test_nothing_where_float32_is_faulty():
     with pytest.raises(MachineError, match="do not train"):
         text_of(BROKEN)
