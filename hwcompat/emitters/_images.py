@@ -85,7 +85,7 @@ def _sentences(rec: Recommendation, weights: str) -> Iterator[str]:
     else:
         yield f"float32 only{told or ': nothing is known'}"
         yield "float32 weights take twice the memory of 16-bit weights"
-        if _correct(rec, "float16") and not told.endswith(UNSTABLE):
+        if _correct(rec, "float16") and UNSTABLE not in told:
             yield (
                 "float16 is correct here, only not known to be faster: `hwcompat recommend --prefer memory` "
                 "with the same --for allows it, for half the memory"

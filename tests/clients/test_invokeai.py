@@ -76,7 +76,7 @@ def test_memory_and_models_that_are_bfloat16_anyway_are_told():
     for words in ("twice the memory", "enable_partial_loading: true", "bf16 is unknown"):
         assert words in told
     assert "--prefer memory" in text_of(CASES["slow"])
-    unstable = recommendation(verdicts=ALL_OK, because="unstable hardware")
+    unstable = recommendation(verdicts=ALL_OK, because="unstable hardware (expected on another build)")
     assert "--prefer memory" not in text_of(unstable)
     assert "bf16 is" not in text_of(GOOD)
 
