@@ -362,7 +362,12 @@ def test_a_wheel_for_something_else_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["torch-2.16.0.dev20261120-cp312-cp312-linux_x86_64.whl", "torch.whl", "t\x1b[2J\n.whl"]
+    "name",
+    [
+        "torch-2.16.0.dev20261120-cp312-cp312-linux_x86_64.whl",
+        "torch.whl",
+        "t;x.whl" if os.name == "nt" else "t\x1b[2J\n.whl",
+    ],
 )
 def test_a_name_that_no_release_has_is_refused(
     name: str, matrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
