@@ -75,7 +75,7 @@ def _require_linux(rec: Recommendation) -> None:
     if rec.os in ("linux", ""):
         return
     sees = "and sees no Apple GPU" if rec.os == "macos" else "and has other wheels"
-    gpu = "cpu" if rec.os == "macos" else "NAME --driver VERSION"
+    gpu = "cpu" if rec.os == "macos" or rec.device == "cpu" else "NAME --driver VERSION"
     raise MachineError(
         f"a container runs Linux {sees}, and this build was chosen for {rec.os}",
         f"ask for Linux: hwcompat recommend --gpu {gpu} --os linux --python VERSION --for dockerfile",

@@ -26,8 +26,8 @@ PROOF = "launched"
 FILE = "pyproject.toml"
 PROVED = (
     "uv 0.5.0 and 0.13.9 added the pins to a project with the fragment and locked it, offline and against indexes of "
-    "empty wheels: torch from the named index on its system, from PyPI elsewhere. No wheel of torch was downloaded, "
-    "and ROCm's Triton packages were not resolved."
+    "empty wheels: torch (and ROCm's Triton) from the named index on its system, else from PyPI. No wheel of torch "
+    "was downloaded."
 )
 
 OLDEST = (0, 5)
@@ -54,7 +54,9 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     """
     pin = published(rec, "uv")
     url = index(rec, pin)
-    first = comments([f"Paste this into {FILE}, then run:"]) + command("uv add", *requirements(pin), *_triton(pin))
+    first = comments([f"Paste this into {FILE}, then run:"]) + command(
+        "uv add", *requirements(pin), *_with_marker(rec, pin)
+    )
     return first + comments(told(rec, pin)) + _notes(pin, url, release(version)) + _tables(rec, pin, url)
 
 
@@ -64,6 +66,12 @@ def _triton(pin: Pin) -> list[str]:
     if not pin.tag.startswith("rocm") or version < (2,):
         return []
     return ["triton-rocm" if version >= RENAMED_TRITON else "pytorch-triton-rocm"]
+
+
+def _with_marker(rec: Recommendation, pin: Pin) -> list[str]:
+    """Triton for the named index's system only: no other index has it, and uv locks for every system."""
+    marker = _marker(rec)
+    return [f'"{name}; {marker}"' if marker else name for name in _triton(pin)]
 
 
 def _notes(pin: Pin, url: str, version: tuple[int, ...] | None) -> str:

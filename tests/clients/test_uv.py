@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,13 +11,17 @@ from clients import launching, wheels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
-from pip._vendor import tomli  # Python 3.10 has no reader of TOML of its own
 from recommendations import BROKEN, GOOD, KINDS, PIN
 
 from hwcompat import emitters
 from hwcompat.emitters.uv import BACKENDS
 from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import Pin
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    from pip._vendor import tomli as tomllib
 
 VERSIONS = launching.versions("uv")
 URL = "https://download.pytorch.org/whl/cu126"
@@ -28,7 +34,7 @@ def text(rec, version=None):
 
 
 def tables(rec, version=None):
-    return tomli.loads(text(rec, version))
+    return tomllib.loads(text(rec, version))
 
 
 def on(**facts):
@@ -86,7 +92,8 @@ def test_rocm_names_its_triton_too(torch, triton):
     found = tables(rec)["tool"]["uv"]
     assert found["index"][0]["name"] == "pytorch-rocm7-2"
     assert list(found["sources"]) == ["torch", "torchvision", *([triton] if triton else [])]
-    assert text(rec).splitlines()[1].endswith(triton or "torchvision==0.27.0")
+    last = f'"{triton}; {LINUX}"' if triton else "torchvision==0.27.0"
+    assert text(rec).splitlines()[1].endswith(f" {last}")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_no_reason_becomes_a_key(words):
     pin = replace(PIN, because=(words,))
     rec = on(pin=pin, evidence=(words,), warnings=(words,), gpus=(replace(GOOD.gpus[0], name=words),), date=words)
     assert tables(rec) == tables(GOOD)
-    tomli.loads(text(replace(rec, pin=replace(pin, tag=words), os=words, arch=words)))
+    tomllib.loads(text(replace(rec, pin=replace(pin, tag=words), os=words, arch=words)))
 
 
 # --- real uv ----------------------------------------------------------------------------------------------------------
@@ -157,12 +164,12 @@ def indexes(tmp_path_factory):
     )
 
 
-def add(version, fragment, indexes, folder):
+def add(version, fragment, indexes, folder, url=URL):
     """Runs the `uv add` line of the fragment's second comment in a project that holds it; the finished process."""
     torch_index, pypi = indexes
-    project = PROJECT.format(python="3.10", pypi=pypi) + fragment.replace(URL, torch_index)
+    project = PROJECT.format(python="3.10", pypi=pypi) + fragment.replace(url, torch_index)
     (folder / "pyproject.toml").write_text(project, encoding="utf-8", newline="\n")
-    packages = fragment.splitlines()[1].partition("uv add ")[2].split()
+    packages = shlex.split(fragment.splitlines()[1].partition("uv add ")[2])
     private = {"UV_CACHE_DIR": str(folder / "cache"), "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     return launching.run(
         f"uv-{version}", "-m", "uv", "add", "--offline", "--no-sync", "--python", launching.python(), *packages,
@@ -172,7 +179,7 @@ def add(version, fragment, indexes, folder):
 
 def locked(folder):
     """(package, version, the folder its index was in) of uv.lock, sorted."""
-    packages = tomli.loads((folder / "uv.lock").read_text(encoding="utf-8"))["package"]
+    packages = tomllib.loads((folder / "uv.lock").read_text(encoding="utf-8"))["package"]
     found = [(each["name"], each["version"], each["source"].get("registry", "")) for each in packages]
     return sorted((name, version, place.replace("\\", "/").rsplit("/")[-1]) for name, version, place in found if place)
 
@@ -196,6 +203,24 @@ def test_the_text_for_an_unknown_version_and_system_locks_one_build(version, ind
     done = add(version, text(on(os="", arch="")), indexes, tmp_path)
     assert done.returncode == 0, done.stderr
     assert locked(tmp_path) == [("torch", "2.13.0+cu126", "torch"), ("torchvision", "0.28.0+cu126", "torch")]
+
+
+@launching.needs_clients
+@pytest.mark.parametrize("version", VERSIONS)
+def test_rocm_and_its_triton_are_locked_though_no_other_index_has_triton(version, tmp_path):
+    releases = ("torch-2.12.0+rocm7.2", "torchvision-0.27.0+rocm7.2", "triton_rocm-3.7.0")
+    torch_index = wheels.simple_index(tmp_path / "torch", releases, {"torch-2.12.0+rocm7.2": ("triton-rocm==3.7.0",)})
+    pypi = wheels.simple_index(tmp_path / "pypi", ("torch-2.12.0", "torchvision-0.27.0"))
+    fragment = text(on(device="rocm", pin=ROCM), version)
+    done = add(version, fragment, (torch_index, pypi), tmp_path, ROCM.index_url)
+    assert done.returncode == 0, done.stderr
+    assert locked(tmp_path) == [
+        ("torch", "2.12.0", "pypi"),
+        ("torch", "2.12.0+rocm7.2", "torch"),
+        ("torchvision", "0.27.0", "pypi"),
+        ("torchvision", "0.27.0+rocm7.2", "torch"),
+        ("triton-rocm", "3.7.0", "torch"),
+    ]
 
 
 @launching.needs_clients

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 TORCH_INDEX = ("torch-2.13.0+cu126", "torch-2.14.0+cu126", "torchvision-0.28.0+cu126", "torchvision-0.29.0+cu126")
 PYPI = ("torch-2.13.0", "torch-2.15.0", "torchvision-0.28.0", "torchvision-0.29.0", "numpy-2.3.0")
+NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 def wheel(folder: Path, release: str, requires: tuple[str, ...] = ()) -> Path:
@@ -26,14 +29,17 @@ def wheel(folder: Path, release: str, requires: tuple[str, ...] = ()) -> Path:
     return path
 
 
-def simple_index(folder: Path, releases: tuple[str, ...]) -> str:
-    """A simple index (a page a package) of empty wheels under `folder`; returns its file: URL."""
+def simple_index(folder: Path, releases: tuple[str, ...], needs: Mapping[str, tuple[str, ...]] = NOTHING) -> str:
+    """A simple index (a page a package) of empty wheels under `folder`; returns its file: URL.
+
+    needs: release -> what it requires.
+    """
     pages: dict[str, list[str]] = {}
     for release in releases:
-        name = release.split("-")[0]
+        name = release.split("-")[0].replace("_", "-")
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
-        file = wheel(place, release)
+        file = wheel(place, release, needs.get(release, ()))
         pages.setdefault(name, []).append(f'<a href="{file.name.replace("+", "%2B")}">{file.name}</a>')
     for name, links in pages.items():
         page = "<!DOCTYPE html><html><body>" + "<br>".join(links) + "</body></html>"
