@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from hwcompat.model import CAPABILITIES, VERDICTS, Build, Card, Companion, Fault, PrecisionDefault, ToolkitDriver
+from hwcompat.model import CAPABILITIES, VERDICTS, Build, Card, Companion, Fault, Gpu, PrecisionDefault, ToolkitDriver
 
 Record = Mapping[str, str]
 
@@ -127,6 +127,16 @@ def card(row: Record) -> Card:
         source=_text(row, "source"),
         verified=_one_of(row, "verified", VERIFIED),
     )
+
+
+def other_gpu(row: Record) -> Gpu:
+    """A card of another maker than NVIDIA: only what a wheel is chosen by."""
+    _text(row, "source")
+    vendor = _one_of(row, "vendor", ("amd", "apple"))
+    target = row.get("target", "")
+    if vendor == "amd" and not target.startswith("gfx"):
+        raise BadCellError("target", f"{target!r} is not a target such as gfx1100")
+    return Gpu(name=_text(row, "name"), vendor=vendor, compute_capability=target or None)
 
 
 def build(row: Record) -> Build:

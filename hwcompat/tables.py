@@ -6,7 +6,6 @@ of `Tables.warnings` ("file:line: column: reason"); the other rows still count.
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +13,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from hwcompat import tablerows
 from hwcompat.errors import DataError, UsageError
 from hwcompat.model import Build, Card, Companion, Fault, Gpu, PrecisionDefault, ToolkitDriver
-from hwcompat.spelling import memory_gb, spellings
+from hwcompat.spelling import memory_gb, mig_profile, spellings
+from hwcompat.tablefiles import Record, csv_lines, yaml_list
 from hwcompat.tablerows import BadCellError, cuda_version, in_range
 
 DEFAULT_INDEX = "https://download.pytorch.org/whl"
 T = TypeVar("T")
-Record = Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +61,11 @@ class Tables:
 
     @cached_property
     def _exact_digests(self) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-        having = [folder for folder in self.folders if (folder / "exact_digests.csv").exists()]
-        return _read_csv(having, "exact_digests.csv", tablerows.exact_digest, lambda d: d[0]) if having else ((), ())
+        return _read_if_there(self.folders, "exact_digests.csv", tablerows.exact_digest, lambda digest: digest[0])
+
+    @cached_property
+    def _other_gpus(self) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
+        return _read_if_there(self.folders, "other_gpus.csv", tablerows.other_gpu, lambda gpu: gpu.name)
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -94,11 +96,16 @@ class Tables:
         """{key: first 16 hex digits}, see digests.named; a folder may lack the file, then nothing is known."""
         return MappingProxyType(dict(self._exact_digests[0]))
 
+    @cached_property
+    def other_gpus(self) -> Mapping[str, Gpu]:
+        """{name without its brand: card} of AMD's and Apple's; a folder may lack the file, then none is known."""
+        return MappingProxyType({spellings(gpu.name)[0]: gpu for gpu in self._other_gpus[0]})
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What could not be used, over all tables (asking for it parses those not parsed yet)."""
         parts = (self._cards, self._builds, self._drivers, self._companions, self._defaults, self._faults)
-        found = [warnings for _, warnings in parts] + [self._exact_digests[1]]
+        found = [warnings for _, warnings in parts] + [self._exact_digests[1], self._other_gpus[1]]
         return tuple(warning for warnings in found for warning in warnings)
 
     @cached_property
@@ -162,7 +169,7 @@ def _read_csv(
     rows: dict[object, T] = {}
     warnings: list[str] = []
     for path in _files(folders, name):
-        for line, cells in _csv_lines(path):
+        for line, cells in csv_lines(path):
             try:
                 row = parse(cells)
                 rows[key(row)] = row
@@ -171,29 +178,23 @@ def _read_csv(
     return tuple(rows.values()), tuple(warnings)
 
 
+def _read_if_there(
+    folders: Sequence[Path], name: str, parse: Callable[[Record], T], key: Callable[[T], object]
+) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    having = [folder for folder in folders if (folder / name).exists()]
+    return _read_csv(having, name, parse, key) if having else ((), ())
+
+
 def _files(folders: Sequence[Path], name: str) -> list[Path]:
     """The file in the first folder, which must have it, and in those of the others that do."""
     return [folders[0] / name, *(each / name for each in folders[1:] if (each / name).exists())]
-
-
-def _csv_lines(path: Path) -> list[tuple[int, Record]]:
-    """(line number, record) of every row; a short row lacks its last columns, which parsing then reports."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle)
-            header = next(reader, [])
-            return [(reader.line_num, dict(zip(header, cells, strict=False))) for cells in reader if cells]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}", "restore the file, or unset the variable that names it"
-        ) from None
 
 
 def _read_faults(folders: Sequence[Path]) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     faults: dict[str, Fault] = {}
     warnings: list[str] = []
     for path in _files(folders, "faults.yaml"):
-        for line, entry in _yaml_faults(path):
+        for line, entry in yaml_list(path, "faults"):
             try:
                 fault = tablerows.fault(entry)
                 faults[fault.id] = fault
@@ -202,27 +203,14 @@ def _read_faults(folders: Sequence[Path]) -> tuple[tuple[Fault, ...], tuple[str,
     return tuple(faults.values()), tuple(warnings)
 
 
-def _yaml_faults(path: Path) -> list[tuple[int, Any]]:
-    """(line number, entry) of the list under `faults:`."""
-    import yaml  # most commands never need it
-
-    safe_loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some builds of PyYAML lack the C loader
-    try:
-        with path.open(encoding="utf-8") as handle:
-            loader = safe_loader(handle)
-            pairs = getattr(loader.get_single_node(), "value", ())
-            [entries] = [value for key, value in pairs if key.value == "faults"]
-            return [(node.start_mark.line + 1, loader.construct_document(node)) for node in entries.value]
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} has no readable list under 'faults:': {reason}", "restore the file") from None
-
-
 # --- spellings of a card ----------------------------------------------------------------------------------------------
 
 _PCI_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}(:[0-9a-f]{4}:[0-9a-f]{4})?")
-_PCI_DATABASE = r"(?i)\s*(?:nvidia corporation )?([a-z]{2}\d[0-9a-z]*)\s*\[(.+)\]\s*"  # compiled only if needed
-_CAPABILITY = re.compile(r"(?:sm_?|compute_?)(\d{1,2})(\d)|(\d{1,2})\.(\d)")
+# Also a whole line of lspci; compiled only if needed.
+_PCI_DATABASE = r"(?i)(?:.*nvidia corporation )?\s*([a-z]{2}\d[0-9a-z]*)\s*\[(.+?)\]\s*(?:\(rev [0-9a-f]+\))?\s*"
+_CAPABILITY = re.compile(r"(?:sm_?|compute_?)(\d{1,2})(\d)[af]?|(\d{1,2})\.(\d)")
+_NVIDIA = re.compile(r"\b(nvidia|tesla)\b")
+_SHOP_NAME = re.compile(r"rtx(a\d{4}.*)")  # "A6000" for the RTX A6000
 _GFX = re.compile(r"gfx[0-9]{1,3}[0-9a-f]{2}")
 
 
@@ -245,7 +233,8 @@ def _index_cards(cards: Sequence[Card]) -> _CardIndex:
             by_pci[pci_id] = (*by_pci.get(pci_id, ()), card)
         full, *shorter = spellings(card.name)
         by_name[full] = (*by_name.get(full, ()), card)
-        for short in {*shorter} - {full, ""}:
+        shop = _SHOP_NAME.fullmatch(full)
+        for short in {*shorter, shop[1] if shop else ""} - {full, ""}:
             by_short[short] = (*by_short.get(short, ()), card)
     jetson = frozenset(card.compute_capability for card in cards if card.segment == "jetson")
     return _CardIndex(by_pci, by_name, by_short, {card.chip: card for card in cards}, jetson)
@@ -254,8 +243,8 @@ def _index_cards(cards: Sequence[Card]) -> _CardIndex:
 def _cards_named(text: str, tables: Tables) -> tuple[Card, ...]:
     """Cards whose name is `text`: exactly, else but for form factor or memory size. Never a similar name."""
     index = tables.card_index
-    full, _, no_size, _ = spellings(text)
-    for spelling in (full, no_size):
+    full, no_form, no_size, bare = spellings(text)
+    for spelling in (full, no_size, no_form, bare):
         found = index.by_name.get(spelling) or index.by_short.get(spelling)
         if spelling and found:
             return found
@@ -296,7 +285,8 @@ def chip_of(pci_id: str | None, name: str | None, tables: Tables) -> str | None:
 def resolve_gpu(text: str, tables: Tables) -> tuple[Gpu, ...]:
     """The accelerator that `text` means: a name, PCI id, capability ("sm_75", "7.5"), "mps" or "gfx1100"; () for "cpu".
 
-    Several Gpus are alternatives: the name is sold on several chips ("NVIDIA GeForce GTX 1650"). A capability gives a
+    Several Gpus are alternatives: the name is sold on several chips ("NVIDIA GeForce GTX 1650"), or by two makers
+    ("M4": a Tesla and Apple's). A capability gives a
     Gpu with `chip` None. `pci_id` is set where it is the only one of that name and chip; `vram_bytes` only where the
     text says it. Raises UsageError for anything else.
     """
@@ -313,10 +303,14 @@ def resolve_gpu(text: str, tables: Tables) -> tuple[Gpu, ...]:
     if capability:
         return (_gpu_of_capability(text, ".".join(part for part in capability.groups() if part), tables),)
     cards = find_cards(text, tables)
-    if not cards:
+    other = tables.other_gpus.get(spellings(text)[0])
+    if not cards and (other is None or _NVIDIA.search(wanted)):
         raise UsageError(f"no table knows the GPU {text!r}", _nearest_names(wanted, tables))
     chips = dict.fromkeys(card.chip for card in cards)
-    return tuple(_gpu_of_cards(text, [card for card in cards if card.chip == chip]) for chip in chips)
+    found = tuple(_gpu_of_cards(text, [card for card in cards if card.chip == chip]) for chip in chips)
+    if other is None or _NVIDIA.search(wanted):
+        return found
+    return (other,) if other.vendor in wanted else (*found, other)
 
 
 def _gpu_of_cards(text: str, cards: Sequence[Card]) -> Gpu:
@@ -331,6 +325,7 @@ def _gpu_of_cards(text: str, cards: Sequence[Card]) -> Gpu:
         chip=cards[0].chip,
         compute_capability=cards[0].compute_capability,
         vram_bytes=size * 2**30 if size else None,
+        mig_profile=mig_profile(text),
     )
 
 
@@ -351,8 +346,12 @@ def _nearest_names(wanted: str, tables: Tables) -> str:
     if _PCI_ID.fullmatch(wanted):
         return "give the card's name or its compute capability instead, for example --gpu 7.5"
     names = {spellings(card.name)[0]: card.name for card in tables.cards}
-    close = difflib.get_close_matches(spellings(wanted)[0], names, n=3, cutoff=0)
-    return f"did you mean: {'; '.join(names[key] for key in close)}? A PCI id or a capability such as 7.5 works too"
+    names.update({spelling: gpu.name for spelling, gpu in tables.other_gpus.items()})
+    full = spellings(wanted)[0]
+    longer = sorted((key for key in names if full and full in key), key=len)
+    close = dict.fromkeys([*longer, *difflib.get_close_matches(full, names, n=3, cutoff=0)])
+    nearest = "; ".join(names[key] for key in list(close)[:3])
+    return f"did you mean: {nearest}? A PCI id or a capability such as 7.5 works too"
 
 
 # --- known faults and precision defaults ------------------------------------------------------------------------------

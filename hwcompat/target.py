@@ -66,13 +66,19 @@ def of_words(
     names: Sequence[str], *, driver: str | None, os: str, arch: str, python: str, wsl: bool, tables: Tables
 ) -> Target:
     """The machine with cards of these `names`. UsageError for a name that no table knows."""
-    found = [resolve_gpu(name, tables) for name in names]
+    found = [_made_for(os, resolve_gpu(name, tables)) for name in names]
     gpus = tuple(gpu for cards in found for gpu in cards)
     if len({gpu.vendor for gpu in gpus}) > 1:
         raise UsageError("one torch build serves one vendor's cards", "ask for each vendor's cards apart")
     warnings = tuple(_ambiguous(name, cards) for name, cards in zip(names, found, strict=True) if len(cards) > 1)
     machine = Machine(os, arch, python, driver, wsl)
     return Target(machine, gpus, alternatives=len(names) == 1, described=True, warnings=warnings)
+
+
+def _made_for(os: str, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """A name that two makers use ("M4") means Apple's on a Mac and the other's elsewhere."""
+    fitting = tuple(gpu for gpu in gpus if (gpu.vendor == "apple") == (os.lower() == "macos"))
+    return fitting or gpus
 
 
 def _ambiguous(name: str, gpus: Sequence[Gpu]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwcompat import model, tables
+from hwcompat import model, tables, target
 from hwcompat.errors import UsageError
 from hwcompat.probes import catalogue
 from hwcompat.tablerows import cuda_version, in_range
@@ -63,7 +63,24 @@ def test_turing_chips_without_any_tensor_core_card_are_tu116_and_tu117(known: ta
         ("RTX 4090", "AD102", "8.9"),
         ("NVIDIA GeForce RTX 5090", "GB202", "12.0"),
         ("NVIDIA TITAN X (Pascal)", "GP102", "6.1"),
+        ("P100 PCIe", "GP100", "6.0"),
+        ("geforce rtx 4090", "AD102", "8.9"),
+        ("GTX1080Ti", "GP102", "6.1"),
+        ("A100 80GB", "GA100", "8.0"),
+        ("H100 SXM", "GH100", "9.0"),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", "GH100", "9.0"),
+        ("A6000", "GA102", "8.6"),
+        ("RTX 6000 Ada", "AD102", "8.9"),
+        ("Quadro RTX 6000", "TU102", "7.5"),
+        ("RTX PRO 6000", "GB202", "12.0"),
+        ("NVIDIA(R) GeForce(TM) RTX(TM) 4090", "AD102", "8.9"),
+        ("01:00.0 VGA compatible controller: NVIDIA Corporation GP102 [GeForce GTX 1080 Ti] (rev a1)", "GP102", "6.1"),
+        ("RX 7900 XTX", None, "gfx1100"),
+        ("AMD Radeon RX 7900 XTX", None, "gfx1100"),
+        ("radeon rx-6600-xt", None, "gfx1032"),
+        ("MI300X", None, "gfx942"),
         ("sm_75", None, "7.5"),
+        ("sm_90a", None, "9.0"),
         ("7.5", None, "7.5"),
         ("compute_120", None, "12.0"),
         ("gfx1100", None, "gfx1100"),
@@ -75,6 +92,56 @@ def test_a_card_is_found_by_any_of_its_spellings(
 ) -> None:
     [gpu] = tables.resolve_gpu(text, known)
     assert (gpu.chip, gpu.compute_capability) == (chip, capability)
+
+
+@pytest.mark.parametrize("text", ["rtx-3060-ti", "NVIDIA GeForce RTX 3060 Ti", "RTX 3060 Ti 8GB", "geforce rtx3060ti"])
+def test_all_spellings_of_a_name_on_several_chips_give_the_same_chips(known: tables.Tables, text: str) -> None:
+    assert {gpu.chip for gpu in tables.resolve_gpu(text, known)} == {"GA103", "GA104"}
+
+
+def test_a_mig_slice_is_known_by_its_profile_and_size(known: tables.Tables) -> None:
+    [gpu] = tables.resolve_gpu("NVIDIA A100-SXM4-40GB MIG 1g.5gb", known)
+    assert (gpu.chip, gpu.mig_profile, gpu.vram_bytes) == ("GA100", "1g.5gb", 5 * 2**30)
+    assert tables.resolve_gpu("NVIDIA A100-SXM4-40GB", known)[0].mig_profile is None
+
+
+@pytest.mark.parametrize("text", ["M2", "Apple M2", "apple m2 ultra", "M4 Max"])
+def test_apples_cards_are_found(known: tables.Tables, text: str) -> None:
+    [gpu] = tables.resolve_gpu(text, known)
+    assert (gpu.vendor, gpu.compute_capability) == ("apple", None)
+
+
+def test_a_name_that_two_makers_use_means_the_one_of_that_system(known: tables.Tables) -> None:
+    assert {gpu.vendor for gpu in tables.resolve_gpu("M4", known)} == {"nvidia", "apple"}
+    assert {gpu.vendor for gpu in tables.resolve_gpu("Tesla M4", known)} == {"nvidia"}
+    assert {gpu.vendor for gpu in tables.resolve_gpu("Apple M4", known)} == {"apple"}
+    with pytest.raises(UsageError):
+        tables.resolve_gpu("NVIDIA M2", known)
+    for system, arch, vendor in (("macos", "arm64", "apple"), ("linux", "x86_64", "nvidia")):
+        words = {"driver": None, "os": system, "arch": arch, "python": "3.11", "wsl": False, "tables": known}
+        assert [gpu.vendor for gpu in target.of_words(["M4"], **words).gpus] == [vendor]
+
+
+def test_the_other_makers_names_are_sourced_and_none_hides_another_card(known: tables.Tables) -> None:
+    lines = (MATRIX / "other_gpus.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "name,vendor,target,source,verified,note"
+    assert len(known.other_gpus) == len(lines) - 1
+    targets = {gpu.compute_capability for gpu in known.other_gpus.values() if gpu.vendor == "amd"}
+    assert all(re.fullmatch(r"gfx[0-9a-f]{3,4}", target or "") for target in targets)
+    assert all("https://" in line for line in lines[1:])
+    taken = {name for name in known.other_gpus if tables.find_cards(name, known)}
+    assert taken == {"m4"}
+
+
+def test_a_folder_may_lack_the_other_makers_and_a_bad_row_is_reported(tmp_path: Path) -> None:
+    for source in MATRIX.glob("*.*"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    bad = "name,vendor,target,source,verified,note\nAMD Radeon X,amd,1100,https://a.example,yes,\n"
+    (tmp_path / "other_gpus.csv").write_text(bad, encoding="utf-8")
+    [warning] = [each for each in tables.Tables((tmp_path,)).warnings if "other_gpus" in each]
+    assert "other_gpus.csv:2: target: '1100' is not a target" in warning
+    (tmp_path / "other_gpus.csv").unlink()
+    assert tables.Tables((tmp_path,)).other_gpus == {}
 
 
 def test_every_card_is_found_by_its_own_name_and_pci_ids(known: tables.Tables) -> None:
@@ -110,6 +177,16 @@ def test_an_unknown_card_is_never_taken_for_another(known: tables.Tables, text: 
     with pytest.raises(UsageError) as error:
         tables.resolve_gpu(text, known)
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [("4090", "NVIDIA GeForce RTX 4090"), ("1080ti", "NVIDIA GeForce GTX 1080 Ti"), ("Orin", "Jetson AGX Orin")],
+)
+def test_a_part_of_a_name_gets_the_names_that_hold_it(known: tables.Tables, text: str, nearest: str) -> None:
+    with pytest.raises(UsageError) as error:
+        tables.resolve_gpu(text, known)
+    assert nearest in error.value.hint
 
 
 def test_an_unknown_card_gets_the_three_nearest_names(known: tables.Tables) -> None:
