@@ -34,7 +34,8 @@ def findings(matrix: Path, rules: object = None) -> list[lint_rules.Finding]:
 
 
 def change(path: Path, edit: Edit) -> None:
-    text = path.read_bytes().decode("utf-8")
+    header = ",".join(lint_rules.COLUMNS.get(path.name, "").split()) + "\n"
+    text = path.read_bytes().decode("utf-8") if path.exists() else header  # an optional table
     changed = edit(text)
     assert changed != text, "the edit does nothing"
     path.write_bytes(changed.encode("utf-8"))
@@ -117,6 +118,7 @@ CASES: list[tuple[str, str, Edit, str]] = [
     ("value_columns_hold_values", CARDS, instead("10de:11bf", "10de:11b"), "pci_ids"),
     ("value_columns_hold_values", DRIVERS, instead("^13.4,,", "13.4,580 or so,"), "min_driver_linux"),
     ("value_columns_hold_values", DEFAULTS, instead(",off,", ",of,"), "default_amp"),
+    ("value_columns_hold_values", OTHERS, added("A card,amd,RDNA,https://e.org/,yes,"), "target"),
     ("targets_are_in_order", BUILDS, instead("sm_50 sm_60", "sm_60 sm_50"), "sm_list"),
     ("targets_are_in_order", BUILDS, instead("sm_50 sm_60", "sm_50 sm_50 sm_60"), "sm_list"),
     ("arch_lists_lose_nothing_without_a_note", BUILDS, dropped_target, "sm_list"),

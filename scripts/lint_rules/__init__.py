@@ -22,6 +22,7 @@ from hwcompat.errors import DataError
 COLUMNS: Mapping[str, str] = {
     "gpus.csv": "name pci_ids chip architecture compute_capability vram_gb tensor_cores fp16_rate_vs_fp32 bf16_native"
     " fp8 segment source verified note",
+    "other_gpus.csv": "name vendor target source verified note",
     "torch_builds.csv": "torch build_tag os arch sm_list ptx_list cudnn python_min python_max is_default_on_pypi"
     " release_date source verified note",
     "cuda_drivers.csv": "cuda min_driver_linux min_driver_windows min_driver_linux_minor_compat"
@@ -31,8 +32,10 @@ COLUMNS: Mapping[str, str] = {
     "exact_digests.csv": "key digest source",
     "lint_exceptions.csv": "rule file row column reason source",
 }
+OPTIONAL = {"other_gpus.csv"}
 KEYS: Mapping[str, tuple[str, ...]] = {
     "gpus.csv": ("name", "chip"),
+    "other_gpus.csv": ("name",),
     "torch_builds.csv": ("torch", "build_tag", "os", "arch"),
     "cuda_drivers.csv": ("cuda",),
     "torch_companions.csv": ("torch",),
