@@ -2,7 +2,7 @@
 
 `python hwcompat_torch.py` trains a tiny network with it; a program imports `place`, `training_step`, `autocast` and
 `scaler` from it. What the module rests on, read in the releases and run where PROVED says so:
-  since 1.10   torch.autocast(device_type, dtype), for cuda and cpu; cpu in bfloat16 only before 2.3
+  since 1.10   torch.autocast(device_type, dtype), for cuda and cpu; cpu in bfloat16 (2.6 has float16 too, 2.1 not)
   since 2.3    torch.amp.GradScaler(device), used from 2.4 on, where torch.cuda.amp.GradScaler begins to warn
                https://github.com/pytorch/pytorch/releases/tag/v2.4.0
   since 2.5    autocast on mps, float16 only, bfloat16 since 2.6; a scaler that works there since 2.8

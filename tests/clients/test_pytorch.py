@@ -1,7 +1,7 @@
 """The emitted module is executed by real torch on a CPU: one training run each, then every switch is read back.
 
-A card's module is run with the name of its device replaced by `cpu`, where float16 autocast and a live scaler exist
-since torch 2.3; on a CPU-only torch the TF32 and cuDNN switches are stored and read although no kernel obeys them.
+A card's module is run with the name of its device replaced by `cpu`, where torch 2.6 and later have float16 autocast
+and a live scaler; on a CPU-only torch the TF32 and cuDNN switches are stored and read although no kernel obeys them.
 """
 
 from __future__ import annotations
