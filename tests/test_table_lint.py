@@ -69,6 +69,7 @@ def dropped_target(text: str) -> str:
 
 
 BUILDS, DRIVERS, COMPANIONS, CARDS = "torch_builds.csv", "cuda_drivers.csv", "torch_companions.csv", "gpus.csv"
+OTHERS = "other_gpus.csv"
 DEFAULTS, DIGESTS, FAULTS, EXCEPTIONS = (
     "precision_defaults.csv",
     "exact_digests.csv",
