@@ -24,7 +24,7 @@ from ._text import comments
 PROOF = "launched"
 FILE = "requirements-torch.txt"
 PROVED = (
-    "pip 23.2 and 26.3 resolved the file against indexes of empty wheels: the pinned builds and no others, also beside a "
+    "pip 23.2 and 26.3 resolved the file against indexes of empty wheels: the pinned builds and no others, beside a "
     "PyPI with newer ones; an extra index in its place was shown to fall back to PyPI's build. No wheel of torch was "
     "downloaded."
 )
