@@ -133,21 +133,37 @@ class _Most(NamedTuple):
     best: Checked
     served: tuple[Gpu, ...]
 
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        return len(self.served), self.best.rank
+
+    def may_lose_to(self, cards: int) -> bool:
+        """Whether an older build that serves so many cards can be better."""
+        return cards > len(self.served) or (cards == len(self.served) and not self.best.is_unbeatable)
+
 
 def _serving_most(asked: _Asked) -> _Most | None:
     """Most cards first, then the usual rank; None if no build serves any. Makers have builds of their own."""
-    found: list[_Most] = []
-    for vendor in dict.fromkeys(gpu.vendor for gpu in asked.machine.gpus):
-        cards = tuple(gpu for gpu in asked.machine.gpus if gpu.vendor == vendor)
-        for build in candidates(asked.with_gpus(cards).machine):
-            if not asked.wished(build.torch, build.tag):
-                continue
-            served = tuple(gpu for gpu in cards if not kernel_refusal(build, gpu, asked.machine))
-            if served and len(served) >= max((len(each.served) for each in found), default=0):
-                state = check(build, asked.with_gpus(served).machine)
-                if not state.refusal:
-                    found.append(_Most(_measured(state, asked), served))
-    return max(found, key=lambda each: (len(each.served), each.best.rank), default=None)
+    makers = dict.fromkeys(gpu.vendor for gpu in asked.machine.gpus)
+    found = (_serving_most_of(asked, tuple(g for g in asked.machine.gpus if g.vendor == vendor)) for vendor in makers)
+    return max((most for most in found if most), key=lambda most: most.rank, default=None)
+
+
+def _serving_most_of(asked: _Asked, cards: tuple[Gpu, ...]) -> _Most | None:
+    best: _Most | None = None
+    for build in candidates(asked.with_gpus(cards).machine):
+        if not asked.wished(build.torch, build.tag):
+            continue
+        served = tuple(gpu for gpu in cards if not kernel_refusal(build, gpu, asked.machine))
+        if best and not best.may_lose_to(len(cards)):
+            break
+        if not served or (best and not best.may_lose_to(len(served))):
+            continue
+        state = check(build, asked.with_gpus(served).machine)
+        most = _Most(_measured(state, asked), served)
+        if not state.refusal and (best is None or most.rank > best.rank):
+            best = most
+    return best
 
 
 def _left_out(asked: _Asked, most: _Most, alternatives: bool) -> str:
@@ -160,21 +176,20 @@ def _left_out(asked: _Asked, most: _Most, alternatives: bool) -> str:
         return f"{left[0].name} also exists on {chips}, which {which}"
     return (
         f"no build serves all cards: {most.best.name} leaves out {_names(left)}. "
-        f"Environments for all: {_environments(asked)}"
+        f"Environments for all: {_environments(asked, most)}"
     )
 
 
-def _environments(asked: _Asked) -> str:
+def _environments(asked: _Asked, first: _Most) -> str:
     """The fewest environments that serve all cards, found greedily: most cards first."""
-    parts: list[str] = []
+    most: _Most | None = first
     left = asked.machine.gpus
-    while left:
-        most = _serving_most(asked.with_gpus(left))
-        if most is None:
-            return "; ".join([*parts, f"none for {_names(left)}, which no build serves"])
+    parts: list[str] = []
+    while most:
         parts.append(f"{most.best.name} for {_names(most.served)}")
         left = tuple(gpu for gpu in left if gpu not in most.served)
-    return "; ".join(parts)
+        most = _serving_most(asked.with_gpus(left))
+    return "; ".join([*parts, f"none for {_names(left)}, which no build serves"] if left else parts)
 
 
 def _names(gpus: Sequence[Gpu]) -> str:
