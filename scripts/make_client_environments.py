@@ -6,6 +6,7 @@ makes `DIR/venv` (torch and what many clients need, no torchvision) and `DIR/<na
 tests/clients/environments/<name>.txt, a list of pinned packages installed with `--no-deps --target`, so that one copy
 of torch serves them all; a test puts one such folder on PYTHONPATH. Then
 `HWCOMPAT_TEST_CLIENTS=DIR python -m pytest tests/clients`. What is already there is kept.
+A line `# environment: NAME=VALUE` in a list sets a variable for its installation (a package built from source).
 `DIR/measured.json` holds the seconds and megabytes of each part (torch from a local wheel, two cores: 37 s and 1.6 GB
 for the shared environment, 1 to 2 s and 4 to 10 MB for each version).
 
@@ -59,7 +60,8 @@ def main() -> int:
         if not arguments.only or requirements.stem.startswith(tuple(arguments.only)):
             target = folder / requirements.stem
             command = ["--no-deps", "--target", str(target), "--requirement", str(requirements)]
-            step(folder, target, lambda command=command: pip(python, *command))
+            variables = set_by(requirements)
+            step(folder, target, lambda command=command, variables=variables: pip(python, *command, **variables))
     return 0
 
 
@@ -78,8 +80,16 @@ def shared_environment(folder: Path, torch: str, torch_index: str | None) -> Pat
     return python
 
 
-def pip(python: Path, *arguments: str) -> None:
-    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *arguments], check=True)
+def set_by(requirements: Path) -> dict[str, str]:
+    """The variables that lines `# environment: NAME=VALUE` of a list ask for."""
+    marked = (line.partition("# environment:") for line in requirements.read_text(encoding="utf-8").splitlines())
+    pairs = (rest.strip().partition("=") for before, marker, rest in marked if marker and not before)
+    return {name: value for name, _, value in pairs}
+
+
+def pip(python: Path, *arguments: str, **variables: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", *arguments]
+    subprocess.run(command, check=True, env={**os.environ, **variables})
 
 
 def step(folder: Path, target: Path, build) -> None:
