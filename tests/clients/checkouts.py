@@ -26,7 +26,12 @@ def wanted() -> dict[str, tuple[str, str]]:
 def clone(folder: Path, address: str, commit: str) -> None:
     """One commit of `address` in `folder`, without its history."""
     folder.mkdir(parents=True)
-    for words in (["init", "-q"], ["fetch", "-q", "--depth", "1", address, commit], ["checkout", "-q", "FETCH_HEAD"]):
+    for words in (
+        ["init", "-q"],
+        ["remote", "add", "origin", address],
+        ["fetch", "-q", "--depth", "1", "origin", commit],
+        ["checkout", "-q", "FETCH_HEAD"],
+    ):
         subprocess.run(["git", *words], cwd=folder, check=True)
 
 
