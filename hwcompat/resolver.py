@@ -279,14 +279,20 @@ def _is_published(build: Build, version: str, machine: Machine) -> bool:
     )
 
 
-def _installed_build(facts: TorchFacts, machine: Machine) -> Build:
+def name_of(facts: TorchFacts) -> str:
+    """An installed torch as the tables call it, "2.8.0+cu128"; a local part of another kind ("+git12") is left out."""
     version, _, local = facts.version.partition("+")
+    if re.fullmatch(r"cpu|cu\d+|rocm[\d.]+", local):
+        return f"{version}+{local}"
     cuda = "cu" + facts.cuda.replace(".", "") if facts.build == "cuda" and facts.cuda else ""
+    return f"{version}+{cuda or ('cpu' if facts.build == 'mps' else facts.build)}"
+
+
+def _installed_build(facts: TorchFacts, machine: Machine) -> Build:
+    version, _, tag = name_of(facts).partition("+")
     return Build(
         torch=version,
-        tag=local
-        if re.fullmatch(r"cpu|cu\d+|rocm[\d.]+", local)
-        else cuda or ("cpu" if facts.build == "mps" else facts.build),
+        tag=tag,
         os=machine.os,
         arch=machine.arch,
         archs=tuple(arch for arch in facts.arch_list if not arch.startswith("compute_")),

@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import asked, emitters, policy, repair, resolver
-from .circumstances import CardFacts, Machine
+from .circumstances import CardFacts, Machine, is_complete
 from .errors import MachineError, NoBuildError, UsageError
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
 from .tables import Tables, default_for, faults_for, index_base, resolve_gpu
 
+_UNUSABLE = ("faulty", "unsupported")
 _DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
 _FORMAT_OF = {"pytorch-lightning": "lightning"}  # the same client under its older name
 _BF16_UNITS = (8, 0)  # https://docs.nvidia.com/cuda/ampere-tuning-guide/index.html
@@ -109,8 +110,33 @@ def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
         index_base=index_base(),
         newest=newest,
         wsl=machine.wsl,
+        failed=_failed_builds(target),
     )
     return replace(found, warnings=(*found.warnings, *warnings))
+
+
+def _failed_builds(target: Target) -> dict[str, str]:
+    """The builds whose newest probe on one of these cards found float32 itself wrong: another build may be right.
+
+    A faulty 16-bit type does not count: it leaves the build usable, and settings say what to avoid.
+    """
+    found: dict[tuple[str, object], str] = {}
+    for report in target.reports:
+        facts = report.environment.torch
+        verdict = report.capabilities["fp32"].value if "fp32" in report.capabilities else "unknown"
+        speaks = verdict in _UNUSABLE or is_complete(report)  # a run that left something out clears nothing
+        if facts and speaks and not report.simulated and _is_of(report, target.gpus):
+            slot = (resolver.name_of(facts), report.gpu.pci_bus_id if report.gpu else None)
+            found.setdefault(slot, f"fp32 is {verdict}, report of {report.date[:10]}" if verdict in _UNUSABLE else "")
+    return {build: told for (build, _), told in found.items() if told}
+
+
+def _is_of(report: Report, gpus: Sequence[Gpu]) -> bool:
+    """Whether it was made on one of `gpus` (none: on the CPU)."""
+    if report.gpu is None:
+        return not gpus and report.device == "cpu"
+    facts = (report.gpu.pci_id, report.gpu.compute_capability)
+    return any((gpu.pci_id, gpu.compute_capability) == facts for gpu in gpus)
 
 
 def _comparable_driver(target: Target) -> tuple[str | None, tuple[str, ...]]:

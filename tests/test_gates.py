@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pins import name, pin, refused
 
-from hwcompat import resolver, tables
+from hwcompat import resolver, tables, target
 from hwcompat.errors import NoBuildError
 from hwcompat.gates import serving_kernel
 from hwcompat.model import Build, Gpu
@@ -191,6 +191,29 @@ def test_a_build_with_a_fault_worth_avoiding_loses_to_one_without(tmp_path: Path
     assert hopper.torch == "2.4.1"
     assert "2.5.0+cu124: known fault torch250-cudnn-sdpa-hopper" in hopper.rejected
     assert any("cuDNN attention" in warning for warning in pin(some, "H100", torch="2.5").warnings)
+
+
+def test_a_confirmed_build_with_a_fault_still_beats_an_unconfirmed_one(tmp_path: Path) -> None:
+    """A fault has a workaround; a wheel that does not exist has none."""
+    some = folder_with(tmp_path, ["2.5.0,cu124,sm_90,,yes", "2.4.1,cu124,sm_90,,inferred"])
+    assert pin(some, "H100").torch == "2.5.0"
+
+
+def test_a_fault_that_only_warns_chooses_nothing(known: tables.Tables) -> None:
+    """cuDNN attention on Hopper with torch 2.11 to 2.13, bf16 conv3d with cuDNN 9.10: told as cautions, not here."""
+    words = {"driver": "580.65.06", "os": "linux", "arch": "x86_64", "python": "3.11", "wsl": False}
+    aim = target.of_words(["H100"], tables=known, **words)
+    for torch, fault_id in (("2.12", "cudnn-sdpa-hopper-nan-gradient"), ("2.8.0+cu128", "cudnn-bf16-conv3d-wrong")):
+        assert pin(known, "H100", torch=torch).warnings == ()
+        decided = target.decide(aim, (), torch=torch, prefer="speed", newest=False, date="", tables=known)
+        [fault] = [each for each in known.faults if each.id == fault_id]
+        assert set(fault.citations) & {caution.source for caution in decided.cautions}
+
+
+def test_ptx_of_an_exact_target_serves_that_card_only(tmp_path: Path) -> None:
+    some = folder_with(tmp_path, ["2.9.0,cu128,sm_80,sm_90a,yes"])
+    assert pin(some, "H100").because[-1].startswith("PTX of sm_90a")
+    assert refused(some, "RTX 5090")
 
 
 def test_kepler_never_had_a_kernel(known: tables.Tables) -> None:

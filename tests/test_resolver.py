@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pins import name, pin, refused
 
 from hwcompat import api, emitters, resolver, tables, target
 from hwcompat.errors import MachineError, NoBuildError, UsageError
-from hwcompat.model import Environment, TorchFacts
+from hwcompat.model import Environment, Gpu, Report, TorchFacts, Verdict
 
 MATRIX = Path(__file__).resolve().parents[1] / "matrix"
 
@@ -223,6 +224,56 @@ def test_an_installed_build_is_replaced_for_a_reason(known: tables.Tables, reaso
     answer = pin(known, "RTX 4090", **{"installed": installed(), **reason})
     assert not answer.installed
     assert name(answer) != "2.8.0+cu128"
+
+
+FAILED = {"2.8.0+cu128": "fp32 is faulty, report of 2026-11-20"}
+
+
+def test_an_installed_build_that_its_probe_found_wrong_is_replaced(known: tables.Tables) -> None:
+    answer = pin(known, "RTX 4090", installed=installed(), failed=FAILED)
+    assert (name(answer), answer.installed) == ("2.15.0+cu132", False)
+    assert answer.rejected == ("2.8.0+cu128 (installed): its probe failed here: fp32 is faulty, report of 2026-11-20",)
+
+
+def test_a_build_that_a_probe_found_wrong_is_the_last_resort(known: tables.Tables) -> None:
+    assert name(pin(known, "RTX 4090", torch="2.8", failed=FAILED)) == "2.8.0+cu129"
+    only = pin(known, "RTX 4090", torch="2.8.0+cu128", installed=installed(), failed=FAILED)
+    assert not only.installed
+    assert only.warnings == ("2.8.0+cu128: its probe failed here: fp32 is faulty, report of 2026-11-20",)
+
+
+def measured(verdict: str, card: Gpu | None, **fields: Any) -> Report:
+    here = Environment("linux", "x86_64", python="3.11", driver="580.65.06", torch=installed())
+    return Report(
+        id="r",
+        date="2026-11-20T10:00:00Z",
+        hwcompat="0",
+        suite="1",
+        level="standard",
+        seed=0,
+        device="cuda:0" if card else "cpu",
+        environment=here,
+        gpu=card,
+        capabilities={"fp32": Verdict(verdict)},
+        **fields,
+    )
+
+
+def test_the_newest_report_of_a_card_says_whether_its_build_failed(known: tables.Tables) -> None:
+    [card] = tables.resolve_gpu("RTX 4090", known)
+    aim = read_machine(known, torch=installed())
+    for reports, kept in [
+        ((measured("faulty", card),), False),
+        ((measured("unsupported", card),), False),
+        ((measured("ok", card), measured("faulty", card)), True),
+        ((measured("ok", card, partial=True), measured("faulty", card)), False),
+        ((measured("slow", card),), True),
+        ((measured("faulty", card, simulated="wrong"),), True),
+        ((measured("faulty", None),), True),
+        ((measured("faulty", tables.resolve_gpu("RTX 2080", known)[0]),), True),
+        ((measured("ok", replace(card, pci_bus_id="1")), measured("faulty", replace(card, pci_bus_id="2"))), False),
+    ]:
+        assert target.pin(aim._replace(reports=reports), None, False, known).installed is kept, reports
 
 
 def test_an_installed_build_that_lost_is_named_with_its_reason(known: tables.Tables) -> None:
