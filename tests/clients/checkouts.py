@@ -1,14 +1,15 @@
 """Clients whose programs are in no package: their repositories at one commit, beside the other environments.
 
-    python tests/clients/checkouts.py DIR
+    python tests/clients/checkouts.py DIR [NAME ...]
 
 clones what each tests/clients/environments/<name>.git names (address and tag or commit) into `DIR/checkouts/<name>`;
-what is there is kept. DIR is the folder of HWCOMPAT_TEST_CLIENTS. Nothing of them is kept in this repository.
+what is there is kept; with names only those that begin so. DIR is the folder of HWCOMPAT_TEST_CLIENTS. Nothing of them is kept in this repository.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,15 +25,18 @@ def wanted() -> dict[str, tuple[str, str]]:
 
 
 def clone(folder: Path, address: str, commit: str) -> None:
-    """One commit of `address` in `folder`, without its history."""
-    folder.mkdir(parents=True)
+    """One commit of `address` in `folder`, without its history; the folder appears when it is complete."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     for words in (
         ["init", "-q"],
         ["remote", "add", "origin", address],
         ["fetch", "-q", "--depth", "1", "origin", commit],
         ["checkout", "-q", "FETCH_HEAD"],
     ):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+        subprocess.run(["git", *words], cwd=part, check=True)
+    part.rename(folder)
 
 
 def versions(client: str) -> list[str]:
@@ -47,15 +51,18 @@ def folder(client: str, version: str) -> Path:
 
 
 def needs(client: str):
-    """Marks a test to skip where a clone of `client` is missing."""
+    """Gives a test the marker `checkouts`, and skips it where a clone of `client` is missing."""
     import pytest  # not needed to make the clones
 
     missing = not FOLDER or not all(folder(client, version).exists() for version in versions(client))
-    return pytest.mark.skipif(missing, reason=f"no clones of {client}: tests/clients/checkouts.py makes them")
+    skip = pytest.mark.skipif(missing, reason=f"no clones of {client}: tests/clients/checkouts.py makes them")
+    return lambda test: pytest.mark.checkouts(skip(test))
 
 
 if __name__ == "__main__":
     for name, (address, commit) in wanted().items():
+        if sys.argv[2:] and not name.startswith(tuple(sys.argv[2:])):
+            continue
         target = Path(sys.argv[1]) / "checkouts" / name
         if not target.exists():
             clone(target, address, commit)
