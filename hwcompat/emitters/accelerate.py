@@ -104,7 +104,7 @@ def _processes(rec: Recommendation) -> tuple[int, str]:
         return 1, "a process sees one MIG slice only, and slices cannot be trained on together"
     if rec.os == "windows" and rec.device != "xpu":
         return 1, "torch has no NCCL on Windows, which accelerate joins cards with; on Linux or WSL one a card"
-    return len(cards), "one a card; for a single one: --num_processes 1 with distributed_type NO"
+    return len(cards), "one a card; for a single card: distributed_type NO and num_processes 1"
 
 
 def _beyond(rec: Recommendation, precision: Autocast) -> Iterator[str]:

@@ -9,7 +9,7 @@ releases that PROVED names:
                        without it on a machine with no GPU
   output_dir           required before 4.49 (https://github.com/huggingface/transformers/pull/35735)
   fp16 not on CUDA     refused before 4.42; since then accelerate decides, which ignores it on a CPU
-  bf16 on ROCm         refused before 4.35
+  bf16                 refused before 4.35 on ROCm and below compute capability 8.0 (emulated bfloat16)
   tf32: true           refused without CUDA and compute capability 8.0; false is taken everywhere, and since 4.32 turns
                        TF32 off for convolutions too. Without the key torch's own default holds, and torch_compile
                        turns TF32 on
@@ -42,7 +42,7 @@ PROVED = (
 OLDEST = (4, 32)
 """First release with use_cpu; and what an unknown version is at least."""
 ANY_DEVICE_SINCE = (4, 42)
-BF16_ON_ROCM_SINCE = (4, 35)
+BF16_EVERYWHERE_SINCE = (4, 35)
 OWN_FOLDER_SINCE = (4, 49)
 
 
@@ -77,10 +77,11 @@ def _keys(rec: Recommendation, precision: Autocast, version: tuple[int, ...]) ->
 def _tf32(rec: Recommendation) -> bool:
     """True is refused below compute capability 8.0, which the setting of an odd report might not know."""
     setting = rec.settings.get("tf32")
-    return bool(setting and setting.value) and all(_has_tf32(gpu) for gpu in rec.gpus)
+    return bool(setting and setting.value) and all(_ampere(gpu) for gpu in rec.gpus)
 
 
-def _has_tf32(gpu: Gpu) -> bool:
+def _ampere(gpu: Gpu) -> bool:
+    """Compute capability 8.0 or newer, or unknown."""
     capability = release(gpu.compute_capability)
     return capability is None or capability >= (8,)
 
@@ -88,10 +89,11 @@ def _has_tf32(gpu: Gpu) -> bool:
 def _precision(rec: Recommendation, version: tuple[int, ...] | None) -> Autocast:
     """On Apple and Intel GPUs it takes two versions, this client's and accelerate's, so both have to be known."""
     known = version or OLDEST
-    if rec.device in ("cuda", "cpu"):
-        return autocast(rec, BOTH if rec.device == "cuda" else ("bfloat16",))
-    if rec.device == "rocm":
-        return autocast(rec, BOTH if known >= BF16_ON_ROCM_SINCE else ("float16",))
+    if rec.device == "cpu":
+        return autocast(rec, ("bfloat16",))
+    if rec.device in ("cuda", "rocm"):
+        anywhere = known >= BF16_EVERYWHERE_SINCE or (rec.device == "cuda" and all(_ampere(gpu) for gpu in rec.gpus))
+        return autocast(rec, BOTH if anywhere else ("float16",))
     needed = DTYPES_SINCE.get(rec.device)
     chosen = autocast(rec, BOTH if needed else ())
     if needed is None or chosen.dtype is None:

@@ -10,7 +10,7 @@ import yaml
 from clients import launching
 from hypothesis import given
 from hypothesis import strategies as st
-from recommendations import ALL_OK, BROKEN, FAULTY, GOOD, GPU, KINDS, TURING, recommendation
+from recommendations import ALL_OK, BROKEN, FAULTY, GPU, KINDS, TURING, recommendation
 
 from hwcompat import emitters
 from hwcompat.errors import MachineError
@@ -34,7 +34,11 @@ def said(rec, version=None):
 
 
 def good(dtype="bfloat16", verdicts=ALL_OK, **facts):
-    return recommendation(True, True, dtype, verdicts, **facts)
+    return recommendation(True, True, dtype, verdicts, **{"gpus": (AMPERE,), **facts})
+
+
+CARDS = {**KINDS, "good": good()}
+"""The shared kinds, the good one on a card with native bfloat16: old releases ask for that."""
 
 
 def with_tf32(value, *gpus, **facts):
@@ -51,7 +55,7 @@ def with_tf32(value, *gpus, **facts):
     [("faulty", False, False), ("good", False, True), ("turing", True, False), ("unknown", False, False)],
 )
 def test_one_boolean_at_most_is_true_in_every_version(kind, fp16, bf16, version):
-    found = keys(KINDS[kind], version)
+    found = keys(CARDS[kind], version)
     folder = found.pop("output_dir", None)
     assert folder == (None if version in ("4.57.6", "5.23.0", "6.0") else "trainer_output")
     assert found == {"fp16": fp16, "bf16": bf16, "fp16_full_eval": False, "bf16_full_eval": False, "tf32": False}
@@ -59,7 +63,7 @@ def test_one_boolean_at_most_is_true_in_every_version(kind, fp16, bf16, version)
 
 
 def test_booleans_are_bare_since_any_text_counts_as_true():
-    assert "fp16: false\nbf16: true\n" in text_of(GOOD)
+    assert "fp16: false\nbf16: true\n" in text_of(good())
 
 
 def test_a_card_that_cannot_train_gets_no_file():
@@ -115,6 +119,12 @@ def test_other_devices_autocast_from_the_releases_that_can(device, version, acce
     assert (found["fp16"], found["bf16"]) == (False, bf16)
 
 
+@pytest.mark.parametrize(("version", "bf16"), [(None, False), ("4.34.0", False), ("4.35.0", True), ("5.23.0", True)])
+def test_emulated_bfloat16_is_named_only_to_releases_that_take_it(version, bf16):
+    rec = recommendation(True, False, "bfloat16", {"amp_bf16": "emulated", "amp_fp16": "faulty"}, gpus=(GPU,))
+    assert (keys(rec, version)["fp16"], keys(rec, version)["bf16"]) == (False, bf16)
+
+
 def test_full_evaluation_stays_off_and_the_reason_speaks_of_the_card():
     assert "fp16_full_eval: fp16 is faulty" in said(FAULTY)
     assert "bf16_full_eval: bf16 is emulated" in said(TURING)
@@ -131,18 +141,18 @@ def test_the_comments_say_how_to_use_it_and_what_it_does_not_decide():
     assert 'TrainingArguments(**yaml.safe_load(open("training_args.yaml"' in words
     assert "dtype=torch.float32" in words
     assert "under accelerate launch its own mixed_precision counts" in words
-    assert "under accelerate launch" not in said(GOOD)
+    assert "under accelerate launch" not in said(good())
 
 
 def test_several_cards_get_the_command_that_starts_one_process_each():
     assert "torchrun --nproc-per-node 2 train.py" in said(good(gpus=(GPU, GPU)))
     assert "torchrun" not in said(good(gpus=(GPU, GPU), os="windows"))
-    assert "torchrun" not in said(GOOD)
+    assert "torchrun" not in said(good())
 
 
 @pytest.mark.parametrize(("version", "warned"), [("4.31.0", True), ("4.32.1", False), (None, False)])
 def test_releases_before_the_oldest_supported_one_are_warned_of(version, warned):
-    assert ("no longer supported" in said(GOOD, version)) is warned
+    assert ("no longer supported" in said(good(), version)) is warned
 
 
 @given(st.text(max_size=200))
@@ -165,7 +175,7 @@ def files(version):
         "launched": off,
         "cpu": cpu,
         "any cpu": text_of(CPU),
-        "bf16": text_of(GOOD, version) + on_cpu,
+        "bf16": text_of(good(), version) + on_cpu,
         "fp16": text_of(TURING, version),
         "tf32": text_of(with_tf32(True, AMPERE), version),
         "full eval": cpu + "bf16_full_eval: true\n",
