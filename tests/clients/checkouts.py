@@ -3,7 +3,8 @@
     python tests/clients/checkouts.py DIR [NAME ...]
 
 clones what each tests/clients/environments/<name>.git names (address and tag or commit) into `DIR/checkouts/<name>`;
-what is there is kept; with names only those that begin so. DIR is the folder of HWCOMPAT_TEST_CLIENTS. Nothing of them is kept in this repository.
+with NAMEs only those that begin so. What is there is kept. DIR is the folder of HWCOMPAT_TEST_CLIENTS. Nothing of the
+clones is kept in this repository.
 """
 
 from __future__ import annotations
