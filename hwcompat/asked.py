@@ -34,6 +34,8 @@ def machine_of(
     """The machine in the words of the gates. UsageError for words that mean nothing, with the nearest that do;
     NoBuildError for systems and processors that nobody builds torch for."""
     system = _system(os)
+    if gpus and all(gpu.vendor != "nvidia" for gpu in gpus):
+        driver = None  # no table says anything of other makers' drivers
     if driver is not None and not is_driver(driver):
         floors = ", ".join(_floors(system, tables))
         raise UsageError(
@@ -110,7 +112,8 @@ def wish(torch: str | None, tables: Tables) -> Callable[[str, str], bool]:
 
     versions = sorted({build.torch for build in tables.builds}, key=version_key)
     if not any(f"{version}.".startswith(f"{prefix}.") for version in versions):
-        nearest = min(versions, key=lambda version: steps(version, prefix), default="none")
+        older = [version for version in versions if version_key(version) <= version_key(prefix)]
+        nearest = older[-1] if older else versions[0] if versions else "none"
         newest = versions[-1] if versions else "none"
         raise UsageError(f"no table knows torch {prefix}", f"the nearest known here: {nearest}; the newest: {newest}")
     if tag and not any(build.tag == tag for build in tables.builds):
@@ -119,7 +122,16 @@ def wish(torch: str | None, tables: Tables) -> Callable[[str, str], bool]:
     return matches
 
 
-def steps(version: str, wish: str) -> tuple[int, ...]:
-    """How far apart in major, minor, patch."""
-    have, want = (*version_key(version), 0, 0, 0)[:3], (*version_key(wish), 0, 0, 0)[:3]
-    return tuple(abs(a - b) for a, b in zip(want, have, strict=True))
+def releases_apart(version: str, wish: str, tables: Tables) -> tuple[int, int]:
+    """How many minor releases lie between, then patches; every patch of 2.6 is as near to "2.6"."""
+    wanted = tuple(int(part) for part in wish.strip().partition("+")[0].split("."))
+    minors = sorted({_minor(build.torch) for build in tables.builds})
+    near = [at for at, minor in enumerate(minors) if minor[: len(wanted)] == wanted[:2]] or [0]
+    apart = min(abs(minors.index(_minor(version)) - at) for at in near)
+    patches = abs((*version_key(version), 0, 0, 0)[2] - wanted[2]) if len(wanted) > 2 and not apart else 0
+    return apart, patches
+
+
+def _minor(version: str) -> tuple[int, int]:
+    major, minor, *_ = (*version_key(version), 0, 0)
+    return major, minor

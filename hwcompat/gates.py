@@ -169,6 +169,8 @@ def driver_refusal(build: Build, machine: Machine) -> str:
 
 def _with_driver(state: Checked, machine: Machine) -> Checked:
     """The reason why the driver will do, or what could not be compared."""
+    if state.build.tag.startswith("rocm"):
+        return state._replace(because=(*state.because, "no table says which amdgpu driver it needs: not checked"))
     if not state.build.tag.startswith("cu"):
         return state
     floor, whose = _floor(state.build.tag, machine.driver_os, machine.tables)
@@ -206,7 +208,7 @@ def kernel_refusal(build: Build, gpu: Gpu, machine: Machine) -> str:
         return "MPS needs macOS and torch 1.12 or newer" if too_old else ""
     if not capability:
         return f"the compute capability of {gpu.name} is unknown"
-    if machine.driver is None and _is_jetson(capability, machine.tables):
+    if machine.driver is None and is_jetson(capability, machine.tables):
         return "a Jetson needs NVIDIA's own builds, unless its driver is known"
     if build.archs and serving_kernel(build, capability, machine.tables):
         return ""
@@ -277,7 +279,7 @@ def _serving_cubin(archs: tuple[str, ...], tag: str, capability: str, tables: Ta
     if capability.startswith("gfx"):
         return capability if capability in archs else ""
     wanted = _sm_key("sm_" + capability.replace(".", ""))
-    exact_only = _is_jetson(capability, tables) and not _is_unified(tag, capability)
+    exact_only = is_jetson(capability, tables) and not _is_unified(tag, capability)
     usable = [
         arch
         for arch in archs
@@ -293,7 +295,8 @@ def _sm_key(arch: str) -> tuple[float, int]:
     return (int(digits[:-1]), int(digits[-1])) if len(digits) > 1 else (math.inf, 0)
 
 
-def _is_jetson(capability: str, tables: Tables) -> bool:
+def is_jetson(capability: str, tables: Tables) -> bool:
+    """Whether only modules have it, which server wheels are not for."""
     return capability in tables.card_index.jetson
 
 

@@ -301,6 +301,16 @@ class ToolkitDriver(NamedTuple):
     source: str
 
 
+class LastBuild(NamedTuple):
+    """The last torch with kernels for a capability that no row of torch_builds.csv serves; `torch` empty: none ever."""
+
+    compute_capability: str
+    os: str
+    torch: str
+    python_min: str
+    python_max: str
+
+
 class Companion(NamedTuple):
     """A line of torch_companions.csv; `torchvision` or `torchaudio` is empty where no release fits."""
 

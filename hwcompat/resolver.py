@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from hwcompat.asked import machine_of, steps, wish
+from hwcompat.asked import machine_of, releases_apart, wish
 from hwcompat.errors import NoBuildError
 from hwcompat.gates import (
     Checked,
@@ -18,10 +18,10 @@ from hwcompat.gates import (
     driver_floor,
     driver_refusal,
     is_for,
+    is_jetson,
     kernel_refusal,
     origin,
     python_refusal,
-    tag_key,
 )
 from hwcompat.model import Build, Companion, Gpu, Pin, TorchFacts
 from hwcompat.tablerows import version_key
@@ -31,6 +31,7 @@ SHOWN_REJECTIONS = 12
 
 _NEWEST_DRIVER = "999"  # above every floor; an unknown driver would be refused on a Jetson
 
+_MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "apple": "Apple", "intel": "Intel"}
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -192,6 +193,10 @@ def _environments(asked: _Asked, first: _Most) -> str:
     return "; ".join([*parts, f"none for {_names(left)}, which no build serves"] if left else parts)
 
 
+def _makers(machine: Machine) -> str:
+    return " and ".join(sorted({_MAKERS.get(gpu.vendor, gpu.vendor) for gpu in machine.gpus}))
+
+
 def _names(gpus: Sequence[Gpu]) -> str:
     return ", ".join(dict.fromkeys(_named(gpu) for gpu in gpus))
 
@@ -250,8 +255,7 @@ def _check_installed(facts: TorchFacts, asked: _Asked) -> Checked:
     machine = asked.machine
     build = _installed_build(facts, machine)
     if not is_for(build, machine):
-        makers = " and ".join(sorted({gpu.vendor for gpu in machine.gpus})) or "the CPU alone"
-        return Checked(build, f"a {build.tag} build is not for {makers}")
+        return Checked(build, f"a {build.tag} build is not for {_makers(machine) or 'the CPU alone'}")
     if not asked.wished(build.torch, build.tag):
         return Checked(build, "another one is asked for")
     state = _measured(check(build, machine), asked)
@@ -329,45 +333,69 @@ def _no_build(asked: _Asked, checked: Sequence[Checked], torch: str | None) -> N
     everything = [check(build, machine) for build in candidates(machine)] if torch else checked
     serving = [each for each in everything if not each.refusal]
     if torch and serving:
-        nearest = min(serving, key=lambda each: _distance(each, torch))
+        nearest = min(serving, key=lambda each: _distance(each, torch, machine.tables))
         why = f": {rejected[0]}" if rejected else ": no such wheel"
         return NoBuildError(
             f"torch {torch} does not serve {what} on {where}{why}", f"nearest that does: {nearest.name}", rejected
         )
-    reasons = {each.refusal for each in checked if not each.refusal.startswith("no wheel for Python")}
-    why = f": {reasons.pop()}" if len(reasons) == 1 else ""
-    message = f"no torch build{f' {torch}' if torch else ''} serves {what} on {where}{why}"
+    message = f"no torch build{f' {torch}' if torch else ''} serves {what} on {where}{_common_reason(checked, machine)}"
     apart = [asked.with_gpus((gpu,)).machine for gpu in machine.gpus] or [machine]
     hints = dict.fromkeys(_way_out(each) for each in apart)
     return NoBuildError(message, "; ".join(hints), rejected)
 
 
-def _distance(checked: Checked, torch: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Fewest steps from the wish; among equals the most trusted, then the newest tag."""
-    trust, sound, *_ = checked.rank
-    return steps(checked.build.torch, torch), (-trust, -sound, *(-part for part in tag_key(checked.build.tag)))
+def _common_reason(checked: Sequence[Checked], machine: Machine) -> str:
+    """What all builds were refused for, if there is such a thing."""
+    told = [each.refusal for each in checked if not each.refusal.startswith("no wheel for Python")]
+    reasons = [{part.partition(" in any wheel")[0] for part in refusal.split("; ")} for refusal in told]
+    common = sorted(set.intersection(*reasons)) if reasons else []
+    if common:
+        return f": {common[0]}"
+    if reasons and all(any(reason.startswith("driver ") for reason in each) for each in reasons):
+        return f": driver {machine.driver} is too old for every build"
+    return f": no wheel for Python {machine.python}" if checked and not reasons else ""
+
+
+def _distance(checked: Checked, torch: str, tables: Tables) -> tuple[Any, ...]:
+    """Fewest releases from the wish; among equals the most trusted, then the newest."""
+    trust, sound, *newest = checked.rank
+    newness = tuple(-part for key in newest for part in (*key, 0, 0)[:3])
+    return releases_apart(checked.build.torch, torch, tables), -trust, not sound, newness
 
 
 def _way_out(machine: Machine) -> str:
     """What the user could change, by the builds that fail only at Python or driver; else why nothing can."""
     builds = candidates(machine)
     if not builds:
-        makers = " and ".join(sorted({gpu.vendor for gpu in machine.gpus}))
+        makers = _makers(machine)
         known = f"the tables know no wheel for {makers or 'the CPU'} on {machine.os} {machine.arch}"
         return f"{known}; use the CPU" if makers else f"{known}; build torch from source"
     suited = replace(machine, driver=_NEWEST_DRIVER)
     refusals = [_kernel_refusals(build, suited) for build in builds]
     usable = [build for build, refused in zip(builds, refusals, strict=True) if not refused]
     if not usable:
-        why = refusals[0]
-        if any(reason.startswith("no kernel") for reason in refusals):
-            why = f"no wheel from {builds[-1].torch} to {builds[0].torch} ever had a kernel for it"
-        return f"{why}; use the CPU or another card"
+        without = any(reason.startswith("no kernel") for reason in refusals)
+        return f"{_last_ever(machine, builds) if without else refusals[0]}; use the CPU or another card"
     last = _last_that_did(usable, machine)
     build, floor = last.build, driver_floor(last.build, machine)
     driver = f", driver {floor} or newer" if floor else ""
     which = f"the last build for this {'card' if machine.gpus else 'system'} is {last.name}"
     return f"{which}: Python {build.python_min} to {build.python_max}{driver}{_nearest(usable, machine)}"
+
+
+def _last_ever(machine: Machine, builds: Sequence[Build]) -> str:
+    """Which torch was the last to have a kernel, for cards that none of `builds` serves (newest first)."""
+    never = f"no wheel from {builds[-1].torch} to {builds[0].torch} ever had a kernel for it"
+    if any(is_jetson(gpu.compute_capability or "", machine.tables) for gpu in machine.gpus):
+        return f"{never}; NVIDIA's own builds for its JetPack do"
+    wanted = {(gpu.compute_capability, machine.os) for gpu in machine.gpus}
+    last = next((each for each in machine.tables.last_builds if (each.compute_capability, each.os) in wanted), None)
+    if last is None or machine.arch != "x86_64":
+        return never
+    if not last.torch:
+        return f"no torch wheel for {machine.os} ever had a kernel for it"
+    pythons = f"Python {last.python_min} to {last.python_max}"
+    return f"{never}; the last torch that did was {last.torch}, on {pythons}"
 
 
 def _kernel_refusals(build: Build, machine: Machine) -> str:

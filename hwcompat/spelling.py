@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _BRANDS = ["nvidia", "geforce", "tesla", "corporation", "amd", "radeon", "instinct", "apple"]
-_DROPPED = frozenset([*_BRANDS, "with", "design", "gpu", "generation"])
+_DROPPED = frozenset([*_BRANDS, "with", "design", "gpu"])
 _FORM_FACTORS = frozenset(
     [
         *["pcie", "pci", "sxm", "sxm2", "sxm3", "sxm4", "sxm5", "fhhl", "dgxs", "hbm2", "hbm2e", "hbm3", "hbm3e"],
@@ -24,7 +24,9 @@ def spellings(name: str) -> tuple[str, str, str, str]:
     "Tesla V100-SXM2-16GB" -> ("v100sxm216gb", "v10016gb", "v100sxm2", "v100"). A laptop card stays one:
     "GTX 1650 Mobile" and "GTX 1650 Laptop GPU" are "gtx1650laptop", never "gtx1650".
     """
-    plain = _SLICE.sub("", _MARKS.sub(" ", name.lower()))
+    plain = _SLICE.sub("", _MARKS.sub(" ", name.lower())).replace(
+        "generation", " "
+    )  # seen in "RTX6000AdaGeneration" too
     words = [word.replace(" ", "") for word in _WORD.findall(plain)]
     kept = ["laptop" if word == "mobile" else word for word in words if word not in _DROPPED]
     no_form = [word for word in kept if word not in _FORM_FACTORS]

@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from hwcompat.model import CAPABILITIES, VERDICTS, Build, Card, Companion, Fault, Gpu, PrecisionDefault, ToolkitDriver
+from hwcompat.model import (
+    CAPABILITIES,
+    VERDICTS,
+    Build,
+    Card,
+    Companion,
+    Fault,
+    Gpu,
+    LastBuild,
+    PrecisionDefault,
+    ToolkitDriver,
+)
 
 Record = Mapping[str, str]
 
@@ -176,6 +187,17 @@ def companion(row: Record) -> Companion:
         torchaudio=_versions(row, "torchaudio"),
         source=_text(row, "source"),
         note=row.get("note", ""),
+    )
+
+
+def last_build(row: Record) -> LastBuild:
+    _text(row, "source")
+    return LastBuild(
+        compute_capability=_text(row, "compute_capability"),
+        os=_one_of(row, "os", ("linux", "windows", "macos")),
+        torch=_versions(row, "torch"),
+        python_min=_versions(row, "python_min"),
+        python_max=_versions(row, "python_max"),
     )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from hwcompat import tablerows
 from hwcompat.errors import DataError, UsageError
-from hwcompat.model import Build, Card, Companion, Fault, Gpu, PrecisionDefault, ToolkitDriver
+from hwcompat.model import Build, Card, Companion, Fault, Gpu, LastBuild, PrecisionDefault, ToolkitDriver
 from hwcompat.spelling import memory_gb, mig_profile, spellings
 from hwcompat.tablefiles import Record, csv_lines, yaml_list
 from hwcompat.tablerows import BadCellError, cuda_version, in_range
@@ -67,6 +67,12 @@ class Tables:
     def _other_gpus(self) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
         return _read_if_there(self.folders, "other_gpus.csv", tablerows.other_gpu, lambda gpu: gpu.name)
 
+    @cached_property
+    def _last_builds(self) -> tuple[tuple[LastBuild, ...], tuple[str, ...]]:
+        return _read_if_there(
+            self.folders, "last_builds.csv", tablerows.last_build, lambda last: (last.compute_capability, last.os)
+        )
+
     @property
     def cards(self) -> tuple[Card, ...]:
         return self._cards[0]
@@ -102,10 +108,16 @@ class Tables:
         return MappingProxyType({spellings(gpu.name)[0]: gpu for gpu in self._other_gpus[0]})
 
     @property
+    def last_builds(self) -> tuple[LastBuild, ...]:
+        """What served cards that no build of `builds` serves; a folder may lack the file, then nothing is known."""
+        return self._last_builds[0]
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What could not be used, over all tables (asking for it parses those not parsed yet)."""
         parts = (self._cards, self._builds, self._drivers, self._companions, self._defaults, self._faults)
-        found = [warnings for _, warnings in parts] + [self._exact_digests[1], self._other_gpus[1]]
+        optional = (self._exact_digests, self._other_gpus, self._last_builds)
+        found = [warnings for _, warnings in parts] + [warnings for _, warnings in optional]
         return tuple(warning for warnings in found for warning in warnings)
 
     @cached_property

@@ -158,7 +158,9 @@ def test_a_wish_is_met_by_its_newest_patch_or_exactly(known: tables.Tables, torc
 @pytest.mark.parametrize(
     ("card", "torch", "nearest"),
     [
-        ("RTX 5090", "2.6", "2.7.0+cu128"),
+        ("RTX 5090", "2.6", "2.7.1+cu128"),
+        ("RTX 5090", "2.6.0", "2.7.1+cu128"),
+        ("RTX 4090", "2.5.0+cu126", "2.5.0+cu124"),
         ("GTX 1080 Ti", "2.14.1+cu130", "2.14.1+cu126"),
         ("RTX 4090", "2.6.0+cu132", "2.6.0+cu126"),
     ],
@@ -169,6 +171,88 @@ def test_a_refused_wish_names_the_reason_and_the_nearest_that_serves(
     error = refused(known, card, torch=torch)
     assert error.hint == f"nearest that does: {nearest}"
     assert torch in error.message
+
+
+@pytest.mark.parametrize(
+    ("cards", "machine", "message", "hint"),
+    [
+        (["RTX 4090"], {"python": "3.5"}, ": no wheel for Python 3.5", "the nearest Python with a build is 3.6"),
+        (
+            ["RTX 4090"],
+            {"driver": "390.10"},
+            ": driver 390.10 is too old for every build",
+            "the least driver for Python",
+        ),
+        (["GTX 680"], {}, ": no kernel for 3.0", "the last torch that did was 0.3.0, on Python 3.5 to 3.6"),
+        (["GTX 680"], {"os": "windows"}, ": no kernel for 3.0", "no torch wheel for windows ever had a kernel"),
+        (["Tesla K40c"], {}, ": no kernel for 3.5", "the last torch that did was 1.3.0, on Python 3.5 to 3.7"),
+        (["Tesla K40c"], {"os": "windows"}, ": no kernel for 3.5", "was 1.3.1, on Python 3.5 to 3.7"),
+        (["Jetson Nano"], {"arch": "aarch64"}, ": no kernel for 5.3", "NVIDIA's own builds for its JetPack do"),
+        (
+            ["RTX 4090"],
+            {"os": "macos", "arch": "arm64"},
+            "serves",
+            "the tables know no wheel for NVIDIA on macos arm64",
+        ),
+        (["gfx1100"], {"os": "windows"}, "serves", "the tables know no wheel for AMD on windows x86_64"),
+        (["RTX 4090"], {"os": "freebsd"}, "no index has a torch wheel for freebsd", "linux, windows and macos"),
+        (["RTX 4090"], {"arch": "riscv64"}, "no index has a torch wheel for riscv64", "x86_64 and aarch64"),
+        ([], {"python": "3.4"}, ": no wheel for Python 3.4", "the last build for this system is 2."),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_why_and_what_would_be_nearest(
+    known: tables.Tables, cards: list[str], machine: dict[str, str], message: str, hint: str
+) -> None:
+    error = refused(known, *cards, **machine)
+    assert message in error.message
+    assert hint in error.hint
+    assert error.exit_code == 3
+
+
+def test_what_is_told_of_the_past_does_not_contradict_the_table_of_builds(known: tables.Tables) -> None:
+    """Only capabilities that no wheel serves have a last build, and it is older than all of the table's."""
+    oldest = min(tuple(map(int, build.torch.split("."))) for build in known.builds)
+    for last in known.last_builds:
+        cubin = "sm_" + last.compute_capability.replace(".", "")
+        assert not any(cubin in build.archs for build in known.builds)
+        assert not last.torch or tuple(map(int, last.torch.split("."))) < oldest
+    assert {last.compute_capability for last in known.last_builds} == {"3.0", "3.5"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ({"driver": "abc"}, "what builds need on linux: 450.80.02, 525.60.13, 580"),
+        ({"driver": "abc", "os": "windows"}, "what builds need on windows: 452.39, 528.33, 580"),
+        ({"python": "2.7"}, "give one of 3.6 to 3.15"),
+        ({"torch": "2.4.7"}, "the nearest known here: 2.4.1; the newest: 2.15.0"),
+        ({"torch": "9.9"}, "the nearest known here: 2.15.0"),
+        ({"torch": "2.6.0+cu999"}, "those of torch 2.6.0: cpu, rocm6.1, rocm6.2.4, cu118, cu124, cu126"),
+        ({"os": "windwos"}, "use linux, windows or macos"),
+    ],
+    ids=str,
+)
+def test_what_cannot_exist_gets_the_nearest_valid_values(
+    known: tables.Tables, wrong: dict[str, str], hint: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        pin(known, "RTX 4090", **wrong)
+    assert hint in error.value.hint
+
+
+def test_a_driver_without_its_minor_part_is_taken_as_the_first_of_its_branch(known: tables.Tables) -> None:
+    branch = pin(known, "RTX 4090", driver="525")
+    assert name(branch) == "2.7.1+cu118"
+    assert branch.warnings == ("driver 525 is taken as 525.0: 525.60.13 or newer gets 2.14.1+cu126",)
+    assert pin(known, "RTX 4090", driver="525.60.11").warnings == ()
+    assert pin(known, "RTX 4090", driver="535").warnings == ()
+
+
+def test_rocm_says_what_the_tables_do_not_know(known: tables.Tables) -> None:
+    answer = pin(known, "RX 7900 XTX", driver="6.12")
+    assert any("no table says which amdgpu driver" in reason for reason in answer.because)
+    assert any("not confirmed" in warning for warning in answer.warnings)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +363,7 @@ def test_the_newest_report_of_a_card_says_whether_its_build_failed(known: tables
 def test_an_installed_build_that_lost_is_named_with_its_reason(known: tables.Tables) -> None:
     cpu = TorchFacts(version="2.13.0+cpu", build="cpu")
     answer = pin(known, "RTX 4090", installed=cpu)
-    assert answer.rejected[0] == "2.13.0+cpu (installed): a cpu build is not for nvidia"
+    assert answer.rejected[0] == "2.13.0+cpu (installed): a cpu build is not for NVIDIA"
     assert pin(known, installed=cpu).installed
 
 
