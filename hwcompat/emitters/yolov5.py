@@ -29,9 +29,9 @@ PROOF = "launched"
 FILE = "yolov5.sh"
 PROVED = (
     "YOLOv5 6.2, 7.0 and its main branch of August 2026, from its repository, trained and validated an epoch on a CPU "
-    "with the lines, and the newest one's parser refused a flag that is none. A CPU gets no AMP anyway, so check_amp() was made "
-    "to answer yes: with the line for faulty cards autocast and fp16 validation stayed off all the same. float16 on a "
-    "card was not run."
+    "with the lines, and the newest one's parser refused a flag that is none. A CPU gets no AMP anyway, so check_amp() "
+    "was made to answer yes: with the line for faulty cards autocast and fp16 validation stayed off all the same. "
+    "float16 on a card was not run."
 )
 
 CHECK_SINCE = (6, 2)
