@@ -24,9 +24,8 @@ def spellings(name: str) -> tuple[str, str, str, str]:
     "Tesla V100-SXM2-16GB" -> ("v100sxm216gb", "v10016gb", "v100sxm2", "v100"). A laptop card stays one:
     "GTX 1650 Mobile" and "GTX 1650 Laptop GPU" are "gtx1650laptop", never "gtx1650".
     """
-    plain = _SLICE.sub("", _MARKS.sub(" ", name.lower())).replace(
-        "generation", " "
-    )  # seen in "RTX6000AdaGeneration" too
+    whole = _SLICE.sub("", _MARKS.sub(" ", name.lower()))
+    plain = whole.replace("generation", " ")  # seen inside "RTX6000AdaGeneration" too
     words = [word.replace(" ", "") for word in _WORD.findall(plain)]
     kept = ["laptop" if word == "mobile" else word for word in words if word not in _DROPPED]
     no_form = [word for word in kept if word not in _FORM_FACTORS]
