@@ -34,13 +34,15 @@ def machine_of(
     """The machine in the words of the gates. UsageError for words that mean nothing, with the nearest that do;
     NoBuildError for systems and processors that nobody builds torch for."""
     system = _system(os)
+    wsl = wsl or os.lower() == "wsl"
     if gpus and all(gpu.vendor != "nvidia" for gpu in gpus):
         driver = None  # no table says anything of other makers' drivers
     if driver is not None and not is_driver(driver):
-        floors = ", ".join(_floors(system, tables))
+        whose = "windows" if wsl else system
         raise UsageError(
             f"{driver!r} is not a driver version",
-            f"give it as nvidia-smi prints it, for example 552.22; what builds need on {system}: {floors}",
+            f"give it as nvidia-smi prints it, for example {_as_nvidia_counts(driver)}; what builds need on {whose}: "
+            + ", ".join(_floors(whose, tables)),
         )
     known = tuple(_with_capability(gpu, tables) for gpu in gpus)
     return Machine(known, driver, system, _arch(system, arch), _python(python, tables), wsl, tables)
@@ -51,6 +53,12 @@ def is_driver(text: str) -> bool:
     return _DRIVER.fullmatch(text) is not None
 
 
+def _as_nvidia_counts(driver: str) -> str:
+    """ "552.22" for "31.0.15.5222", which is how Windows writes it."""
+    windows = re.fullmatch(r"\d+\.\d+\.\d*(\d)\.(\d\d)(\d\d)", driver)
+    return f"{windows[1]}{windows[2]}.{windows[3]}" if windows else "552.22"
+
+
 def _floors(system: str, tables: Tables) -> list[str]:
     """The drivers from which on another CUDA major loads."""
     floors = {each.floor_windows if system == "windows" else each.floor_linux for each in tables.drivers} - {""}
@@ -58,11 +66,11 @@ def _floors(system: str, tables: Tables) -> list[str]:
 
 
 def _system(os: str) -> str:
-    system = os.lower()
+    system = "linux" if os.lower() == "wsl" else os.lower()
     if system in _OTHER_SYSTEMS:
         raise NoBuildError(f"no index has a torch wheel for {os}", "there are builds for linux, windows and macos")
     if system not in _ARCHS:
-        raise UsageError(f"{os!r} is no operating system known here", "use linux, windows or macos")
+        raise UsageError(f"{os!r} is no operating system known here", "use linux, wsl, windows or macos")
     return system
 
 

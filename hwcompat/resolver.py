@@ -64,10 +64,11 @@ def resolve(
 ) -> Pin:
     """The best torch build that serves every one of `gpus` (none: CPU).
 
-    driver: "552.22"; None is unknown and passes with a warning. os: linux windows macos; `wsl` means `driver` is the
-    Windows host's. python: "3.11" or "3.11.7". torch: a wish, "2.6" (its newest patch) or "2.6.0+cu124". installed: the
-    build already there, kept if it serves unless `newest` or a wish says otherwise. failed: builds ("2.8.0+cu128") that
-    a probe found wrong on this machine, with what it found; they are taken only where nothing else serves.
+    driver: "552.22"; None is unknown and passes with a warning. os: linux windows macos, or wsl, like `wsl`: a Linux
+    whose `driver` is the Windows host's. python: "3.11" or "3.11.7". torch: a wish, "2.6" (its newest patch) or
+    "2.6.0+cu124". installed: the build already there, kept if it serves unless `newest` or a wish says otherwise.
+    failed: builds ("2.8.0+cu128") that a probe found wrong on this machine, with what it found; they are taken only
+    where nothing else serves.
     alternatives: `gpus` are chips that one name may mean, of which the machine has one.
     Where no build serves all cards, the answer is the one that serves most of them; a warning says which it leaves out
     and which environments would serve all. Raises UsageError for values that cannot exist and NoBuildError, with

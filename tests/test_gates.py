@@ -84,6 +84,7 @@ def test_under_wsl_the_number_is_the_windows_drivers(known: tables.Tables) -> No
     number = "527.50"  # above the Linux floor of CUDA 12, below the Windows one
     assert pin(known, "RTX 3090", driver=number).tag.startswith("cu12")
     assert pin(known, "RTX 3090", driver=number, wsl=True).tag.startswith("cu11")
+    assert pin(known, "RTX 3090", driver=number, os="wsl") == pin(known, "RTX 3090", driver=number, wsl=True)
 
 
 def test_an_unknown_driver_passes_with_a_warning_that_names_the_floor(known: tables.Tables) -> None:

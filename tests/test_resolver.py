@@ -138,6 +138,20 @@ def test_a_name_on_two_chips_is_answered_for_those_that_a_build_serves(known: ta
         resolver.resolve_any(tables.resolve_gpu("GT 730", known), **machine)
 
 
+def test_an_ambiguous_name_lists_its_chips_and_is_answered_for_the_worst(known: tables.Tables) -> None:
+    words = {"driver": "552.22", "os": "windows", "arch": "x86_64", "python": "3.12", "wsl": False, "tables": known}
+    amp = {}
+    for text in ("GTX 1650", "10de:1f0a", "10de:2188"):  # any of three chips; TU106; TU116, whose fp16 is faulty
+        aim = target.of_words([text], **words)
+        decided = target.decide(aim, (), torch=None, prefer="speed", newest=False, date="", tables=known)
+        amp[text] = decided.amp
+        assert bool([each for each in decided.warnings if "TU106 (7.5), TU116 (7.5), TU117 (7.5)" in each]) is (
+            text == "GTX 1650"
+        )
+    assert amp["GTX 1650"] is False
+    assert amp["10de:2188"] is False
+
+
 # --- wishes -----------------------------------------------------------------------------------------------------------
 
 
@@ -229,7 +243,9 @@ def test_what_is_told_of_the_past_does_not_contradict_the_table_of_builds(known:
         ({"torch": "2.4.7"}, "the nearest known here: 2.4.1; the newest: 2.15.0"),
         ({"torch": "9.9"}, "the nearest known here: 2.15.0"),
         ({"torch": "2.6.0+cu999"}, "those of torch 2.6.0: cpu, rocm6.1, rocm6.2.4, cu118, cu124, cu126"),
-        ({"os": "windwos"}, "use linux, windows or macos"),
+        ({"os": "windwos"}, "use linux, wsl, windows or macos"),
+        ({"driver": "31.0.15.5222", "os": "windows"}, "for example 552.22"),
+        ({"driver": "32.0.15.8097"}, "for example 580.97"),
     ],
     ids=str,
 )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="A card that is not here: name, PCI id, capability, cpu, mps; repeatable.",
 )
 @click.option("--driver", metavar="VERSION", help="Its driver, for example 552.22.")
-@click.option("--os", "system", metavar="OS", help="linux, windows or macos.")
+@click.option("--os", "system", metavar="OS", help="linux, wsl, windows or macos.")
 @click.option("--arch", metavar="ARCH", help="x86_64, aarch64 or arm64.")
 @click.option(
     "--python",
