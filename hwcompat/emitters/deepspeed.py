@@ -1,15 +1,15 @@
 """`deepspeed train.py --deepspeed_config deepspeed.json`: the precision part of a DeepSpeed configuration, pure JSON.
 
 DeepSpeed wants a batch size as well (train_micro_batch_size_per_gpu), which nobody but the user knows: these keys go
-into the user's own file. DeepSpeed ignores a wrong key at the top level in silence and refuses one inside a block.
-Read from the source of the releases (runtime/config.py, runtime/engine.py, runtime/torch_autocast.py, accelerator/),
-and measured on a CPU where PROVED says so:
+into the user's own file. DeepSpeed ignores a wrong key at the top level in silence; inside fp16 and bf16 it refuses
+one since 0.17.1. Read from the source of the releases (runtime/config.py, runtime/precision_config.py,
+runtime/engine.py, runtime/torch_autocast.py, accelerator/); numbers of steps were measured on a CPU:
   fp16            every release; weights in float16 with a float32 copy in the optimizer, not autocast. loss_scale 0 is
-                  dynamic. initial_scale_power was 32 up to 0.6 and is 16 since 0.8, as in torch's GradScaler: written
+                  dynamic. initial_scale_power was 32 in 0.6.7 and is 16 in 0.8.3, as in torch's GradScaler: written
   bf16            since 0.6.0 (before: bfloat16). Both blocks enabled: AssertionError
   torch_autocast  since 0.17.2 (https://github.com/deepspeedai/DeepSpeed/pull/6993), older releases ignore it.
                   float16 without ZeRO is scaled since 0.18.0 only (https://github.com/deepspeedai/DeepSpeed/pull/7619);
-                  with ZeRO 1 and 2 clipping compares scaled gradients: in 0.19.8 a step was 128 times too small. So it
+                  with ZeRO stage 1 clipping compares scaled gradients: in 0.19.8 a step was 128 times too small. So it
                   is used for bfloat16 alone, from 0.18.0 on, where 16-bit weights are not known to be right
   without ZeRO    float16 gradients are not scaled and yet unscaled since 0.18.3: in 0.18.3 to 0.19.8 a step of SGD was
                   65,536 times too small (https://github.com/deepspeedai/DeepSpeed/pull/8393); steps in bf16 were wrong
@@ -34,8 +34,8 @@ from ._text import release, require_trainable
 PROOF = "launched"
 FILE = "deepspeed.json"
 PROVED = (
-    "deepspeed 0.14.4, 0.17.2 and 0.19.8 loaded the file and trained a step on a CPU in the precision it names, as the "
-    "engine and the dtype of the weights say (0.14.4 without float16, which it refuses on a CPU). Older releases do "
+    "deepspeed 0.14.4, 0.17.2 and 0.19.8 loaded the file and trained three steps on a CPU in the precision it names, as "
+    "the engine, the weights and the size of the steps say (0.14.4 not in float16, which it refuses on a CPU). Older releases do "
     "not run with a current torch: their keys were only read in the source. Keep ZeRO stage 1 or higher with fp16: "
     "without ZeRO recent releases do not scale the loss. Nothing was started on a GPU."
 )
@@ -51,7 +51,8 @@ RIGHT_ONLY_WITH_ZERO: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 BLOCKS = {"float16": "fp16", "bfloat16": "bf16"}
 DTYPES = {"cuda": BOTH, "rocm": BOTH, "xpu": BOTH, "cpu": ("bfloat16",)}
 """What a block may name, by device."""
-FP16_MAJOR = 7
+FP16_SINCE = (7, 0)
+"""Compute capability."""
 CORRECT = ("ok", "slow", "emulated")
 LOSS_SCALING = {"loss_scale": 0, "initial_scale_power": 16}
 
@@ -91,8 +92,8 @@ def _offered(dtype: str, rec: Recommendation, version: tuple[int, ...] | None) -
 
 def _takes_fp16(rec: Recommendation) -> bool:
     """Whether DeepSpeed's own check of the cards lets float16 pass; an unknown capability is left to that check."""
-    found = [gpu.compute_capability for gpu in rec.gpus if gpu.compute_capability and rec.device == "cuda"]
-    return all(int(capability.partition(".")[0]) >= FP16_MAJOR for capability in found)
+    found = [release(gpu.compute_capability) for gpu in rec.gpus if rec.device == "cuda"]
+    return all(capability >= FP16_SINCE for capability in found if capability)
 
 
 def _needs_zero(dtype: str, version: tuple[int, ...] | None) -> bool:

@@ -1,13 +1,16 @@
 """Run by the tests inside an environment with Lightning: LightningCLI with the files it is given, and one real step.
 
-    fit_lightning.py fit|construct --config lightning.yaml [--config more.yaml]
+    fit_lightning.py fit|construct FOLDER ...
 
-`fit` trains one step. `construct` makes the Trainer only, on a torch that is told it has one CUDA GPU, since on a CPU
-Lightning replaces float16 by bfloat16.
+Each folder holds lightning.yaml and small.yaml. `fit` trains one step. `construct` makes the Trainer only, on a torch
+that is told from then on that it has one CUDA GPU, since on a CPU Lightning replaces float16 by bfloat16. What is
+refused is answered with the words of the refusal. One process for many files: importing takes most of the time.
 """
 
+import contextlib
 import importlib
 import importlib.machinery
+import io
 import json
 import sys
 import types
@@ -50,7 +53,6 @@ def pretend_cuda():
             module.num_cuda_devices = lambda: 1
 
 
-mode, *arguments = sys.argv[1:]
 without_tensorboard()
 package, LightningCLI = lightning()
 inside = []
@@ -73,26 +75,38 @@ class Model(package.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-if mode == "construct":
-    pretend_cuda()
-sys.argv = ["train.py", *arguments]
-torch.backends.cudnn.benchmark = True
-client = LightningCLI(Model, run=False, save_config_callback=None)
-trainer = client.trainer
-if mode == "fit":
-    trainer.fit(client.model)
-plugin = trainer.precision_plugin
-answer = {
-    "version": package.__version__,
-    "precision": trainer.precision,
-    "autocast": str(plugin.autocast_context_manager().fast_dtype)
-    if hasattr(plugin, "autocast_context_manager")
-    else None,
-    "scaler": getattr(plugin, "scaler", None) is not None,
-    "inside": inside[-1] if inside else None,
-    "steps": trainer.global_step,
-    "weights": str(client.model.layer.weight.dtype),
-    "benchmark": torch.backends.cudnn.benchmark,
-    "accelerator": type(trainer.accelerator).__name__,
-}
-print("EFFECTIVE " + json.dumps(answer), flush=True)
+def run(mode, folder):
+    inside.clear()
+    torch.backends.cudnn.benchmark = True
+    sys.argv = ["train.py", "--config", f"{folder}/lightning.yaml", "--config", f"{folder}/small.yaml"]
+    client = LightningCLI(Model, run=False, save_config_callback=None)
+    trainer = client.trainer
+    if mode == "fit":
+        trainer.fit(client.model)
+    plugin = trainer.precision_plugin
+    context = getattr(plugin, "autocast_context_manager", None)
+    return {
+        "version": package.__version__,
+        "precision": trainer.precision,
+        "autocast": str(context().fast_dtype) if context else None,
+        "scaler": getattr(plugin, "scaler", None) is not None,
+        "inside": inside[-1] if inside else None,
+        "steps": trainer.global_step,
+        "weights": str(client.model.layer.weight.dtype),
+        "benchmark": torch.backends.cudnn.benchmark,
+        "accelerator": type(trainer.accelerator).__name__,
+    }
+
+
+answers = []
+jobs = sys.argv[1:]
+for mode, folder in zip(jobs[::2], jobs[1::2], strict=True):
+    if mode == "construct":
+        pretend_cuda()
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            answers.append(run(mode, folder))
+    except (Exception, SystemExit) as refusal:
+        answers.append({"refused": f"{said.getvalue()} {refusal}"})
+print("\nEFFECTIVE " + json.dumps(answers), flush=True)

@@ -5,6 +5,8 @@ scripts/make_client_environments.py builds the environments; HWCOMPAT_TEST_CLIEN
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 from clients import launching
@@ -131,68 +133,82 @@ def test_no_reason_can_break_out_of_its_comment(because):
 
 
 # --- real releases ----------------------------------------------------------------------------------------------------
+# One process a release, since importing takes most of the time: REAL lists what it is given, by name.
 
-
-def start(environment, mode, text, folder, **more):
-    """LightningCLI with the emitted file, and a second one that makes the run small."""
-    (folder / "lightning.yaml").write_text(text, encoding="utf-8", newline="\n")
-    (folder / "small.yaml").write_text(yaml.safe_dump({"trainer": {**QUIET, **more}}), encoding="utf-8")
-    return launching.run(
-        environment, launching.HERE / "fit_lightning.py", mode, "--config", folder / "lightning.yaml",
-        "--config", folder / "small.yaml", folder=folder, timeout=120,
-    )  # fmt: skip
+CPU, GPU_PRETENDED = {"accelerator": "cpu"}, {"accelerator": "gpu", "devices": 1}
 
 
 def version_of(environment):
     return environment.partition("-")[2]
 
 
-def effective_word(environment, dtype):
+def wrong(version):
+    """Files that must be refused, so that the load is a real test."""
+    right = text_of(KINDS["faulty"], version)
+    misspelt = "".join("  precision: float16\n" if "  precision" in line else line for line in right.splitlines(True))
+    return {"a wrong key": ("fit", right + "  amp: false\n", CPU), "a wrong word": ("fit", misspelt, CPU)}
+
+
+def jobs(version):
+    """name -> (what to do, the emitted file, what makes the run small). CPU first: the pretended GPU stays."""
+    return {
+        **{f"{kind} on a CPU": ("fit", text_of(KINDS[kind], version), CPU) for kind in ("faulty", "good")},
+        "good for any version": ("fit", text_of(GOOD), CPU),
+        "faulty for any version": ("fit", text_of(KINDS["faulty"]), CPU),
+        **wrong(version),
+        "words of 2.0": ("fit", text_of(GOOD, "2.0.0"), CPU),
+        "turing": ("construct", text_of(TURING, version), GPU_PRETENDED),
+        "turing for any version": ("construct", text_of(TURING), GPU_PRETENDED),
+    }
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def real(request, tmp_path_factory):
+    """(version, name of the job -> what LightningCLI made of it)."""
+    version = version_of(request.param)
+    arguments = []
+    for number, (mode, text, more) in enumerate(jobs(version).values()):
+        folder = tmp_path_factory.mktemp(f"job{number}")
+        (folder / "lightning.yaml").write_text(text, encoding="utf-8", newline="\n")
+        (folder / "small.yaml").write_text(yaml.safe_dump({"trainer": {**QUIET, **more}}), encoding="utf-8")
+        arguments += [mode, folder]
+    program = launching.HERE / "fit_lightning.py"
+    done = launching.run(request.param, program, *arguments, folder=tmp_path_factory.mktemp("run"), timeout=180)
+    return version, dict(zip(jobs(version), launching.effective(done), strict=True))
+
+
+def effective_word(version, dtype):
     """What this release's Trainer calls it: 1.9 made text of the numbers of before."""
-    version = version_of(environment)
     word = WORDS[int(version[0])][dtype]
     return str(word) if version.startswith("1.9") else word
 
 
 @launching.needs_clients
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("kind", ["faulty", "good"])
-def test_one_step_is_trained_in_the_precision_of_the_file(environment, kind, tmp_path):
-    version = version_of(environment) if kind == "good" else None
-    found = launching.effective(start(environment, "fit", text_of(KINDS[kind], version), tmp_path, accelerator="cpu"))
-    dtype = DTYPES[kind]
-    assert found == {
-        "version": version_of(environment), "precision": effective_word(environment, dtype),
-        "autocast": f"torch.{dtype}" if dtype != "float32" else None, "scaler": False, "inside": f"torch.{dtype}",
-        "steps": 1, "weights": "torch.float32", "benchmark": False, "accelerator": "CPUAccelerator",
-    }  # fmt: skip
+def test_one_step_is_trained_in_the_precision_of_the_file(real):
+    version, found = real
+    for name, dtype in (("faulty", "float32"), ("good", "bfloat16")):
+        wanted = {
+            "version": version, "precision": effective_word(version, dtype),
+            "autocast": f"torch.{dtype}" if dtype != "float32" else None, "scaler": False, "inside": f"torch.{dtype}",
+            "steps": 1, "weights": "torch.float32", "benchmark": False, "accelerator": "CPUAccelerator",
+        }  # fmt: skip
+        assert found[f"{name} on a CPU"] == wanted
+        assert found[f"{name} for any version"] == wanted
 
 
 @launching.needs_clients
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-@pytest.mark.parametrize("named", [False, True])
-def test_float16_is_asked_of_a_gpu_with_loss_scaling(environment, named, tmp_path):
+def test_float16_is_asked_of_a_gpu_with_loss_scaling(real):
     """On a CPU it would become bfloat16, so the Trainer is only made, and told that there is a GPU."""
-    text = text_of(TURING, version_of(environment) if named else None)
-    found = launching.effective(start(environment, "construct", text, tmp_path, accelerator="gpu", devices=1))
-    assert found["precision"] == effective_word(environment, "float16")
-    assert (found["autocast"], found["scaler"], found["steps"]) == ("torch.float16", True, 0)
-    assert found["weights"] == "torch.float32"
+    version, found = real
+    for name in ("turing", "turing for any version"):
+        assert found[name]["precision"] == effective_word(version, "float16")
+        assert (found[name]["autocast"], found[name]["scaler"]) == ("torch.float16", True)
+        assert (found[name]["steps"], found[name]["weights"]) == (0, "torch.float32")
 
 
 @launching.needs_clients
-@pytest.mark.parametrize("environment", [ENVIRONMENTS[0], ENVIRONMENTS[-1]])
-@pytest.mark.parametrize("line", ["  amp: false\n", "  precision: float16\n"])
-def test_a_wrong_key_or_word_is_refused_so_the_load_is_a_real_test(environment, line, tmp_path):
-    text = text_of(KINDS["faulty"], version_of(environment))
-    kept = text if "amp" in line else "".join(part for part in text.splitlines(True) if "  precision" not in part)
-    done = start(environment, "fit", kept + line, tmp_path, accelerator="cpu")
-    assert done.returncode != 0
-    assert line.split(":")[0].strip() in done.stderr or "float16" in done.stderr
-
-
-@launching.needs_clients
-def test_words_of_2_are_refused_before_it(tmp_path):
-    done = start("pytorch_lightning-1.9.5", "fit", text_of(GOOD, "2.0.0"), tmp_path, accelerator="cpu")
-    assert done.returncode != 0
-    assert "bf16-mixed" in done.stderr
+def test_a_wrong_key_or_word_is_refused_so_the_load_is_a_real_test(real):
+    version, found = real
+    assert re.search(r"\bamp\b", found["a wrong key"]["refused"])
+    assert "float16" in found["a wrong word"]["refused"]
+    assert ("refused" in found["words of 2.0"]) is (int(version[0]) < 2)

@@ -1,8 +1,10 @@
-"""Run by the tests inside an environment with DeepSpeed, on a CPU: the file loaded strictly, then a few real steps.
+"""Run by the tests inside an environment with DeepSpeed, on a CPU: files loaded strictly, then a few real steps.
 
-    train_deepspeed.py load|train deepspeed.json
+    train_deepspeed.py deepspeed.json ...
 
-`load` reads it with DeepSpeedConfig. `train` starts the engine and takes three steps of SGD whose sum is known.
+Each file is read with DeepSpeedConfig; then the engine is started with it and takes three steps of SGD whose sum is
+known. What is refused is answered with the words of the refusal. One process for many files: importing takes most of
+the time. DeepSpeed remembers that autocast was once on, so such a file comes last.
 """
 
 import json
@@ -12,30 +14,28 @@ import deepspeed
 import torch
 from deepspeed.runtime.config import DeepSpeedConfig
 
-mode, file = sys.argv[1:]
 # Compiling DeepSpeed's shared memory communication takes minutes, and one process has nobody to talk to.
 sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
-with open(file, encoding="utf-8") as stream:
-    keys = {**json.load(stream), "train_micro_batch_size_per_gpu": 1, "zero_allow_untested_optimizer": True}
-config = DeepSpeedConfig(dict(keys))
 
 
-def enabled(block, old_name):
+def enabled(config, block, old_name):
     """Whether a block is on: later releases keep an object of it, earlier ones a flag."""
     found = getattr(config, block, None)
     return bool(getattr(config, old_name) if found is None else found.enabled)
 
 
-answer = {
-    "version": deepspeed.__version__,
-    "fp16": enabled("float16_config", "fp16_enabled"),
-    "bf16": enabled("bfloat16_config", "bfloat16_enabled"),
-    "torch_autocast": getattr(config, "torch_autocast_enabled", None),
-    "stage": config.zero_optimization_stage,
-}
+def loaded(keys):
+    config = DeepSpeedConfig(dict(keys))
+    return {
+        "version": deepspeed.__version__,
+        "fp16": enabled(config, "float16_config", "fp16_enabled"),
+        "bf16": enabled(config, "bfloat16_config", "bfloat16_enabled"),
+        "torch_autocast": getattr(config, "torch_autocast_enabled", None),
+        "stage": config.zero_optimization_stage,
+    }
 
 
-def train():
+def trained(keys):
     model = torch.nn.Linear(4, 1, bias=False)
     model.weight.data.zero_()
     # A gradient of 2**-10 leaves room for a loss scale of 2**16 in float16; the step of 2**10 makes it 1 again.
@@ -59,6 +59,12 @@ def train():
     }
 
 
-if mode == "train":
-    answer.update(train())
-print("\nEFFECTIVE " + json.dumps(answer), flush=True)
+answers = []
+for file in sys.argv[1:]:
+    with open(file, encoding="utf-8") as stream:
+        keys = {**json.load(stream), "train_micro_batch_size_per_gpu": 1, "zero_allow_untested_optimizer": True}
+    try:
+        answers.append({**loaded(keys), **trained(keys)})
+    except Exception as refusal:
+        answers.append({"refused": f"{type(refusal).__name__}: {refusal}"})
+print("\nEFFECTIVE " + json.dumps(answers), flush=True)
