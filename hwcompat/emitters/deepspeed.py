@@ -34,10 +34,10 @@ from ._text import release, require_trainable
 PROOF = "launched"
 FILE = "deepspeed.json"
 PROVED = (
-    "deepspeed 0.14.4, 0.17.2 and 0.19.8 loaded the file and trained three steps on a CPU in the precision it names, as "
-    "the engine, the weights and the size of the steps say (0.14.4 not in float16, which it refuses on a CPU). Older releases do "
-    "not run with a current torch: their keys were only read in the source. Keep ZeRO stage 1 or higher with fp16: "
-    "without ZeRO recent releases do not scale the loss. Nothing was started on a GPU."
+    "deepspeed 0.14.4, 0.17.2 and 0.19.8 loaded the file and trained three steps on a CPU in the precision it names, "
+    "as the engine, the weights and the size of the steps say (0.14.4 not in float16, which it refuses on a CPU). "
+    "Older releases do not run with a current torch: their keys were only read in the source. Keep ZeRO stage 1 or "
+    "higher with fp16: without ZeRO recent releases do not scale the loss. Nothing was started on a GPU."
 )
 
 BF16_SINCE = (0, 6)
