@@ -289,6 +289,7 @@ def _serving_cubin(archs: tuple[str, ...], tag: str, capability: str, tables: Ta
     return max(usable, key=_sm_key, default="")
 
 
+@lru_cache(maxsize=1024)
 def _sm_key(arch: str) -> tuple[float, int]:
     """(7, 5) of "sm_75"; what names no capability ("native") serves no card: it compares as newer than all."""
     digits = re.sub(r"\D", "", arch)

@@ -271,6 +271,12 @@ def test_two_cards_get_one_build_or_the_one_that_serves_more(known: tables.Table
     assert differences(known, list(itertools.combinations(cards, 2)), machines) == []
 
 
+def test_three_cards_get_the_build_that_serves_most(known: tables.Tables) -> None:
+    cards = [Gpu(name=each, compute_capability=each) for each in CAPABILITIES]
+    hosts = list(itertools.combinations(cards, 3))
+    assert differences(known, hosts, [("linux x86_64", "3.12", "595.71.05")]) == []
+
+
 def test_a_name_changes_nothing_but_words(known: tables.Tables) -> None:
     """Cards of one chip get the same build for the same reasons, so one card a chip stands for all of them."""
     first: dict[str, Any] = {}
