@@ -160,7 +160,7 @@ def _floor(tag: str, driver_os: str, tables: Tables) -> tuple[str, str]:
 
 def driver_refusal(build: Build, machine: Machine) -> str:
     """Why the driver does not load the runtime of `build`; "" if it does, or nobody can tell."""
-    if machine.driver is None or not build.tag.startswith("cu"):
+    if machine.driver is None or not machine.gpus or not build.tag.startswith("cu"):
         return ""
     floor, whose = _floor(build.tag, machine.driver_os, machine.tables)
     too_old = bool(floor) and version_key(machine.driver) < version_key(floor)
@@ -171,7 +171,7 @@ def _with_driver(state: Checked, machine: Machine) -> Checked:
     """The reason why the driver will do, or what could not be compared."""
     if state.build.tag.startswith("rocm"):
         return state._replace(because=(*state.because, "no table says which amdgpu driver it needs: not checked"))
-    if not state.build.tag.startswith("cu"):
+    if not machine.gpus or not state.build.tag.startswith("cu"):
         return state
     floor, whose = _floor(state.build.tag, machine.driver_os, machine.tables)
     if not floor:

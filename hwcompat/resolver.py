@@ -255,8 +255,8 @@ def _check_installed(facts: TorchFacts, asked: _Asked) -> Checked:
     """The build already there at the gates. Its own arch list counts, not the table's."""
     machine = asked.machine
     build = _installed_build(facts, machine)
-    if not is_for(build, machine):
-        return Checked(build, f"a {build.tag} build is not for {_makers(machine) or 'the CPU alone'}")
+    if machine.gpus and not is_for(build, machine):
+        return Checked(build, f"a {build.tag} build is not for {_makers(machine)}")
     if not asked.wished(build.torch, build.tag):
         return Checked(build, "another one is asked for")
     state = _measured(check(build, machine), asked)
@@ -423,11 +423,14 @@ def _last_that_did(usable: Sequence[Build], machine: Machine) -> Checked:
 
 def _nearest(usable: Sequence[Build], machine: Machine) -> str:
     """The nearest Python that the driver would do for, else the least driver that the Python would do for."""
+    suiting = [build for build in usable if not python_refusal(build, machine.python)]
+    if any(not driver_refusal(build, machine) for build in suiting):
+        return ""  # something else than Python and driver
     pythons = {end for build in usable if not driver_refusal(build, machine) for end in _pythons(build)}
     if pythons:
         wanted = version_key(machine.python)[-1]
         return f"; the nearest Python with a build is {min(pythons, key=lambda p: abs(version_key(p)[-1] - wanted))}"
-    floors = {driver_floor(build, machine) for build in usable if not python_refusal(build, machine.python)} - {""}
+    floors = {driver_floor(build, machine) for build in suiting} - {""}
     return f"; the least driver for Python {machine.python} is {min(floors, key=version_key)}" if floors else ""
 
 

@@ -238,6 +238,7 @@ def test_the_hint_for_a_jetson_without_a_known_driver_says_which_driver_would_do
     error = refused(known, "Jetson AGX Orin", driver=None, arch="aarch64")
     assert error.hint.startswith("the last build for this card is ")
     assert ", driver " in error.hint
+    assert "nearest" not in error.hint
 
 
 @pytest.mark.parametrize("archs", ["native", "sm_", "sm_x sm_75", "7"])

@@ -201,6 +201,12 @@ def test_a_refused_wish_names_the_reason_and_the_nearest_that_serves(
         (["GTX 680"], {"os": "windows"}, ": no kernel for 3.0", "no torch wheel for windows ever had a kernel"),
         (["Tesla K40c"], {}, ": no kernel for 3.5", "the last torch that did was 1.3.0, on Python 3.5 to 3.7"),
         (["Tesla K40c"], {"os": "windows"}, ": no kernel for 3.5", "was 1.3.1, on Python 3.5 to 3.7"),
+        (
+            ["Jetson AGX Orin"],
+            {"arch": "aarch64", "driver": "540.4"},
+            "serves",
+            "the least driver for Python 3.11 is 580",
+        ),
         (["Jetson Nano"], {"arch": "aarch64"}, ": no kernel for 5.3", "NVIDIA's own builds for its JetPack do"),
         (
             ["RTX 4090"],
@@ -381,6 +387,13 @@ def test_an_installed_build_that_lost_is_named_with_its_reason(known: tables.Tab
     answer = pin(known, "RTX 4090", installed=cpu)
     assert answer.rejected[0] == "2.13.0+cpu (installed): a cpu build is not for NVIDIA"
     assert pin(known, installed=cpu).installed
+
+
+@pytest.mark.parametrize("driver", [None, "390.10", "580.65.06"])
+def test_an_installed_cuda_build_is_kept_where_there_is_no_card(known: tables.Tables, driver: str | None) -> None:
+    """It computes on the processor as any other: a login node, or a notebook whose card is switched off."""
+    answer = pin(known, driver=driver, installed=installed())
+    assert (name(answer), answer.installed, answer.warnings) == ("2.8.0+cu128", True, ())
 
 
 def test_an_installed_build_is_judged_by_its_own_kernels_not_by_the_table(known: tables.Tables) -> None:
