@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +80,9 @@ def recommend(
 
         give(explaining.explanation(rec), output)
         return
-    give(api.render(rec, name, version or rec.clients.get(name)), output)
-    _tell(rec)
+    version = version or rec.clients.get(name, "")
+    give(api.render(rec, name, version or None), output)
+    _tell(rec, emitters.notes(rec, name, version or None))
 
 
 def _formats(as_json: bool) -> str:
@@ -118,7 +120,8 @@ def _read_report(path: Path) -> Report:
     return reports.read_report(path)
 
 
-def _tell(rec: Recommendation) -> None:
+def _tell(rec: Recommendation, notes: Iterable[str]) -> None:
     say(*[f"repair first: {sentence}" for sentence in rec.repair])
     say(*[f"warning: {warning}" for warning in rec.warnings])
+    say(*[f"note: {note}" for note in notes])
     say(*[f"next: {step}" for step in rec.next_steps])

@@ -27,6 +27,12 @@ def render(rec: Recommendation, name: str, version: str | None = None) -> str:
     return text
 
 
+def notes(rec: Recommendation, name: str, version: str | None = None) -> tuple[str, ...]:
+    """What a format that holds no comments has to say of its own choices; nothing for the others."""
+    tell = getattr(_module(name), "notes", None)
+    return tuple(tell(rec, version)) if tell else ()
+
+
 def file_name(name: str) -> str:
     """The file name users expect of this format. Raises UsageError for an unknown format."""
     return str(_module(name).FILE)

@@ -32,7 +32,9 @@ def autocast(rec: Recommendation, offers: Sequence[str] = BOTH) -> Autocast:
     if not rec.amp or rec.dtype not in BOTH:
         return Autocast(None, f"amp off: {because}")
     if rec.dtype in offers:
-        return Autocast(rec.dtype, f"{rec.dtype} autocast: {because}")
+        # The policy's own sentence names the dtype already.
+        named = because if because.startswith(f"{rec.dtype} autocast") else f"{rec.dtype} autocast: {because}"
+        return Autocast(rec.dtype, named)
     other = next((dtype for dtype in offers if verdict(rec, capability_of(dtype)) == "ok"), None)
     if other:
         return Autocast(other, f"{other} autocast, correct here too: this client has no switch for {rec.dtype}")

@@ -25,6 +25,7 @@ TF32, cudnn.benchmark and channels_last have no key. JSON has no comments: `hwco
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from hwcompat.model import Recommendation
 
@@ -64,8 +65,7 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     """
     require_trainable(rec)
     known = release(version)
-    dtype = autocast(rec, _offers(rec, known)).dtype
-    block = dtype if dtype and verdict(rec, BLOCKS[dtype]) in CORRECT else None
+    dtype, block, _ = _chosen(rec, known)
     keys: dict[str, dict[str, object]] = {
         "fp16": {"enabled": True, **LOSS_SCALING} if block == "float16" else {"enabled": False},
         "bf16": {"enabled": block == "bfloat16"},
@@ -75,6 +75,25 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     if block and _needs_zero(block, known):
         keys["zero_optimization"] = {"stage": 1}
     return json.dumps(keys, indent=2) + "\n"
+
+
+def notes(rec: Recommendation, version: str | None = None) -> Iterator[str]:
+    """The reasons, since JSON holds none."""
+    known = release(version)
+    _, block, because = _chosen(rec, known)
+    yield because
+    yield "these keys go into your own file, beside train_micro_batch_size_per_gpu"
+    if block and _needs_zero(block, known):
+        yield (
+            "zero_optimization stage 1 is there because this release, or one that it may be, steps wrongly in "
+            f"{block} without ZeRO: keep stage 1 or higher"
+        )
+
+
+def _chosen(rec: Recommendation, version: tuple[int, ...] | None) -> tuple[str | None, str | None, str]:
+    """The dtype to compute in, the same if the weights may have it as well, and why."""
+    dtype, because = autocast(rec, _offers(rec, version))
+    return dtype, dtype if dtype and verdict(rec, BLOCKS[dtype]) in CORRECT else None, because
 
 
 def _offers(rec: Recommendation, version: tuple[int, ...] | None) -> tuple[str, ...]:

@@ -103,6 +103,15 @@ def test_cards_that_deepspeed_refuses_fp16_on_train_in_float32(version):
     assert enabled(keys(replace(rec, gpus=(replace(P100, compute_capability=None),)), version)) == ["fp16"]
 
 
+def test_the_reasons_that_json_cannot_hold_are_notes():
+    told = " ".join(emitters.notes(GOOD, "deepspeed"))
+    for words in ("bfloat16 autocast: measured", "train_micro_batch_size_per_gpu", "keep stage 1"):
+        assert words in told
+    assert "stage 1" not in " ".join(emitters.notes(GOOD, "deepspeed", "0.17.2"))
+    assert "amp off: measured" in " ".join(emitters.notes(FAULTY, "deepspeed"))
+    assert emitters.notes(GOOD, "yaml") == ()
+
+
 @pytest.mark.parametrize(
     ("device", "dtype", "block"),
     [("cpu", "bfloat16", ["bf16"]), ("rocm", "float16", ["fp16"]), ("xpu", "bfloat16", ["bf16"]),
@@ -172,11 +181,9 @@ def real(request, tmp_path_factory):
     return request.param, dict(zip(jobs(request.param), launching.effective(done), strict=True))
 
 
-def taken(found):
-    """Float16 depends on the processor: a refusal there is DeepSpeed's, and says so."""
-    if "fp16 is not supported" in found.get("refused", ""):
-        pytest.skip("DeepSpeed refuses float16 on this CPU")
-    return found
+def refused(found):
+    """Float16 depends on the processor, and 0.14 refuses it on any: then DeepSpeed has read the file and says so."""
+    return "fp16 is not supported" in found.get("refused", "")
 
 
 @launching.needs_clients
@@ -188,7 +195,10 @@ def taken(found):
 def test_three_steps_are_trained_in_the_precision_of_the_file(real, kind, block, weights, named):
     """Each step moves a weight by one: a loss scale that is not taken back out would show."""
     version, answers = real
-    found = taken(answers[kind + named])
+    found = answers[kind + named]
+    if refused(found):
+        assert block == "fp16"
+        return
     assert found["version"] == version
     assert [name for name in ("fp16", "bf16", "torch_autocast") if found["engine"][name]] == ([block] if block else [])
     assert (found["fp16"], found["bf16"]) == (block == "fp16", block == "bf16")
@@ -212,7 +222,8 @@ def test_autocast_keeps_the_weights_in_float32(real):
 def test_without_zero_only_the_newest_release_needs_what_the_file_says(real):
     """When this fails, DeepSpeed scales float16 gradients without ZeRO again: say so in the emitter's table."""
     version, answers = real
-    assert taken(answers["fp16 without ZeRO"])["moved"] == (-3.0 / 2**16 if version == NEWEST else -3.0)
+    found = answers["fp16 without ZeRO"]
+    assert refused(found) or found["moved"] == (-3.0 / 2**16 if version == NEWEST else -3.0)
 
 
 @launching.needs_clients
