@@ -12,30 +12,15 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
 
 import click
 
 from . import __version__
+from .commands._lazy import Commands
 from .console import say
 from .errors import INTERRUPTED, HwcompatError
 
 BUG = 5
-
-
-class Commands(click.Group):
-    """The commands are the files of `commands/`; only the one that was asked for is imported."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        folder = Path(__file__).with_name("commands")
-        return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
-            return None
-        found: click.Command = getattr(import_module(f".commands.{name}", __package__), name)
-        return found
 
 
 def run(argv: Sequence[str] | None = None) -> None:
