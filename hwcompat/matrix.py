@@ -46,10 +46,10 @@ class Column(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-_SHORT, _URL, _PROSE = 200, 500, 8192
+_SHORT, _URL, _IDS, _PROSE = 200, 500, 2048, 8192
 MAX_LINE = 131_072
-"""Bytes. No line of valid cells is longer: two prose cells, a URL and 37 short ones are 24,284 characters, each at most
-4 bytes in UTF-8 (a doubled quote is 2), with 39 commas and 80 quotes 97,255 bytes."""
+"""Bytes. No line of valid cells is longer: two prose cells, two of ids, a URL and 37 short ones are 28,380 characters,
+each at most 4 bytes in UTF-8 (a doubled quote is 2), with 41 commas and 84 quotes 113,645 bytes."""
 
 _WORDS = {
     **dict.fromkeys(CAPABILITIES, VERDICTS),
@@ -74,7 +74,7 @@ _KINDS = {
     "date": "date",
     "failures": "failures",
 }
-_LIMITS = {"failures": _PROSE, "note": _PROSE, "url": _URL}
+_LIMITS = {"failures": _PROSE, "note": _PROSE, "url": _URL, "report_id": _IDS, "supersedes": _IDS}
 
 
 def _column(name: str) -> Column:
@@ -84,8 +84,10 @@ def _column(name: str) -> Column:
 
 COLUMNS = tuple(_column(name) for name in Row._fields)
 _NAMES = tuple(column.name for column in COLUMNS)
-_CURATION = ("url", "contributor", "note")
+_CURATION = ("url", "contributor", "supersedes", "retracted", "note")
 """Cells that people edit after the run: two rows of one report that differ only here are one measurement."""
+_LATER = frozenset(("supersedes", "retracted"))
+"""Columns that files of the first version lack: their absence is no finding."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _SPACE = re.compile(rf"(?:{_CONTROL.pattern}|\s)+")
@@ -229,7 +231,7 @@ def _layout_warnings(layout: _Layout, file: str) -> Iterator[str]:
     for name in layout.extra_names:
         yield f"{file}:1: {name[:40]}: unknown column, ignored"
     for name, position in zip(_NAMES, layout.positions, strict=True):
-        if position is None:
+        if position is None and name not in _LATER:
             yield f"{file}:1: {name}: column is missing, taken as empty"
 
 
@@ -285,8 +287,9 @@ _identity = attrgetter(*(name for name in _NAMES if name not in _CURATION))
 def merge(*many: Iterable[Row]) -> tuple[Row, ...]:
     """The union of rows in canonical order: idempotent, commutative, associative.
 
-    Rows of one report that differ only in what people edit (url, contributor, note) become one. Rows that share a
-    report id and disagree on a fact both stay: dropping one could hide a failure.
+    Rows of one report that differ only in what people edit (url, contributor, supersedes, retracted, note) become one,
+    which takes of each such cell the text that sorts last: a retraction survives every order of arrival. Rows that
+    share a report id and disagree on a fact both stay: dropping one could hide a failure.
     """
     return tuple(row for row, _ in _unique((row, ()) for rows in many for row in rows))
 
@@ -296,8 +299,13 @@ def _unique(records: Iterable[_Record]) -> list[_Record]:
     for record in records:
         key = _identity(record[0]) if record[0].report_id else record
         held = best.get(key)
-        best[key] = record if held is None else max(held, record, key=_record_key)
+        best[key] = record if held is None else _joined(held, record)
     return sorted(best.values(), key=_record_key)
+
+
+def _joined(one: _Record, other: _Record) -> _Record:
+    """Two records of one measurement as one: cell by cell, which no order of arrival can change."""
+    return Row(*map(max, one[0], other[0])), tuple(map(max, one[1], other[1]))
 
 
 def _record_key(record: _Record) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -246,7 +246,9 @@ class Row(NamedTuple):
     hwcompat: str = ""
     suite: str = ""
     level: str = ""
-    report_id: str = ""
+    report_id: str = ""  # of rows merged into one: their ids, sorted, separated by spaces
+    supersedes: str = ""  # ids of the reports whose rows this one replaces
+    retracted: str = ""  # why the row is withdrawn; empty: it is valid
     note: str = ""
 
 

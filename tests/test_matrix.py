@@ -72,13 +72,14 @@ def _cell(column: matrix.Column) -> st.SearchStrategy[str]:
 any_row = st.builds(Row, **{column.name: _cell(column) for column in matrix.COLUMNS})
 # Few values, so that rows of one report meet rows that differ in a fact, in an edited cell, or not at all.
 close_row = st.builds(
-    lambda report_id, fp16, note, contributor: ROW._replace(
-        report_id=report_id, fp16=fp16, note=note, contributor=contributor
+    lambda report_id, fp16, note, contributor, retracted: ROW._replace(
+        report_id=report_id, fp16=fp16, note=note, contributor=contributor, retracted=retracted
     ),
     st.sampled_from(["", "00000000000000aa", "00000000000000bb"]),
     st.sampled_from(["ok", "faulty"]),
     st.sampled_from(["", "hot"]),
     st.sampled_from(["", "ann"]),
+    st.sampled_from(["", "broken fan"]),
 )
 rows_list = st.lists(close_row | any_row, max_size=6)
 
@@ -105,6 +106,13 @@ def test_merging_in_groups_does_not_matter(a: list[Row], b: list[Row], c: list[R
 
 def test_a_report_that_arrives_twice_is_one_row_even_with_another_note():
     assert len(matrix.merge([ROW], [ROW._replace(note="hot", contributor="ann")])) == 1
+
+
+@given(st.permutations([ROW, ROW._replace(retracted="broken fan"), ROW._replace(url="https://x", note="hot")]))
+def test_a_retraction_survives_every_order_of_arrival(rows: list[Row]):
+    assert matrix.merge(*([row] for row in rows)) == (
+        ROW._replace(retracted="broken fan", url="https://x", note="hot"),
+    )
 
 
 def test_rows_of_one_report_that_disagree_both_stay_so_that_no_failure_is_hidden():
@@ -280,7 +288,15 @@ def test_unknown_and_missing_columns_are_tolerated_with_a_warning(tmp_path: Path
     assert rows == (Row(gpu="NVIDIA A10", fp16="ok"),)
     assert f"{path}:1: power_w: unknown column, ignored" in warnings
     assert f"{path}:1: pci_id: column is missing, taken as empty" in warnings
-    assert len(warnings) == 1 + len(NAMES) - 2
+    assert len(warnings) == 1 + len(NAMES) - 2 - 2  # nobody is warned of supersedes and retracted
+
+
+def test_a_file_written_before_rows_could_be_withdrawn_is_read_without_a_word(tmp_path: Path):
+    names = [name for name in NAMES if name not in ("supersedes", "retracted")]
+    path = file_of(tmp_path, ",".join(names), ",".join(getattr(ROW, name) for name in names))
+    assert matrix.read_rows(path) == ((ROW,), ())
+    matrix.append_row(path, ROW)
+    assert path.read_text(encoding="utf-8") == f"{HEADER}\n{line(ROW)}\n"
 
 
 def test_appending_keeps_the_columns_of_a_newer_version(tmp_path: Path):
