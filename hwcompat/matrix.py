@@ -9,12 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import store
+from . import bulk, store
 from .errors import UsageError
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Row
 
@@ -204,15 +207,44 @@ def _parse(content: bytes, file: str) -> _File:
 
 
 def _parse_lines(lines: list[bytes], layout: _Layout, file: str) -> _File:
-    records, unread, warnings = [], [], list(_layout_warnings(layout, file))
-    for number, line in enumerate(lines, 2):
+    unread: list[bytes] = []
+    records: list[_Record] = []
+    warnings = list(_layout_warnings(layout, file))
+    reader = _bulk_reader(layout)
+    for start in range(0, len(lines), bulk.CHUNK):
+        chunk = lines[start : start + bulk.CHUNK]
+        columns = reader.columns(chunk)
+        if columns is None:
+            _parse_one_by_one(chunk, start + 2, layout, file, (records, unread, warnings))
+        else:
+            wanted, extra = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
+            rows = map(Row._make, zip(*wanted, strict=True))
+            records += zip(rows, zip(*extra, strict=True) if extra else repeat(()), strict=False)
+    return _File(layout, tuple(records), tuple(unread), tuple(warnings))
+
+
+def _bulk_reader(layout: _Layout) -> bulk.BulkReader:
+    usable = [partial(_usable, column) for column in COLUMNS]
+    anything = [bool] * len(layout.extra)  # cells of unknown columns are kept as they are
+    positions = (*layout.positions, *layout.extra)
+    return bulk.BulkReader(len(layout.header), positions, [*usable, *anything], _CONTROL, MAX_LINE)
+
+
+def _usable(column: Column, value: str) -> bool:
+    return problem(column, value) is None
+
+
+def _parse_one_by_one(
+    lines: list[bytes], first: int, layout: _Layout, file: str, found: tuple[list[_Record], list[bytes], list[str]]
+) -> None:
+    records, unread, warnings = found
+    for number, line in enumerate(lines, first):
         try:
             if line.strip(b"\r, \t"):
                 records.append(_record(line, layout))
         except _BadLineError as bad:
             unread.append(line)
             warnings.append(f"{file}:{number}: {bad.column}: {bad.reason}")
-    return _File(layout, tuple(records), tuple(unread), tuple(warnings))
 
 
 def _layout(header: tuple[str, ...]) -> _Layout:
@@ -295,21 +327,23 @@ def merge(*many: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def _unique(records: Iterable[_Record]) -> list[_Record]:
+    every = list(records)
+    times = Counter(row.report_id for row, _ in every)
+    kept: set[_Record] = set()
     best: dict[object, _Record] = {}
-    for record in records:
-        key = _identity(record[0]) if record[0].report_id else record
-        held = best.get(key)
-        best[key] = record if held is None else _joined(held, record)
-    return sorted(best.values(), key=_record_key)
+    for record in every:
+        report_id = record[0].report_id
+        if not report_id or times[report_id] == 1:
+            kept.add(record)
+        else:
+            key = _identity(record[0])
+            best[key] = _joined(best.get(key, record), record)
+    return sorted([*kept, *best.values()])
 
 
 def _joined(one: _Record, other: _Record) -> _Record:
     """Two records of one measurement as one: cell by cell, which no order of arrival can change."""
     return Row(*map(max, one[0], other[0])), tuple(map(max, one[1], other[1]))
-
-
-def _record_key(record: _Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return sort_key(record[0]), record[1]
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ LAYERS = (
     ("runner", "asked", "circumstances"),
     ("gates",),
     ("session", "matrix", "tables", "votes", "verdicts", "digests", "telemetry"),
-    ("child", "store", "nvml", "system", "interpreter", "schema", "tablefiles", "tablerows", "spelling"),
+    ("bulk", "child", "store", "nvml", "system", "interpreter", "schema", "tablefiles", "tablerows", "spelling"),
     ("redaction", "wording"),
     ("model", "errors", "probes"),
 )
