@@ -20,6 +20,8 @@ from .model import Environment, Pin, Recommendation, Report, Result, Row
 if TYPE_CHECKING:
     import pandas
 
+    from .contribute import Contribution
+
 Progress = Callable[[int, int, str], None]
 _RECENT = 32  # local reports looked at, newest first: enough for every card of a machine on several builds
 
@@ -166,6 +168,63 @@ def _sidecar(report: Report) -> Mapping[str, Any]:
     from . import store
 
     return store.sidecar(report.gpu.pci_bus_id if report.gpu else None, report.environment.executable)
+
+
+def recorded_run(report_id: str | None = None) -> Report:
+    """A run recorded on this machine, with all its devices: the last one, or the one that `report_id` belongs to.
+
+    MachineError where nothing was recorded here, UsageError for an id that nobody recorded, DataError for a report
+    that cannot be read.
+    """
+    from . import report as reports
+    from . import store
+
+    saved = store.saved_reports()
+    if report_id is None:
+        path = next((one for one in saved if _recorded_here(one)), None)
+        if path is None:
+            raise MachineError("no run is recorded on this machine", "hwcompat probe")
+    else:
+        path = store.report_path(report_id)
+        if path not in saved:
+            raise UsageError(f"no report {report_id} is recorded here", "name one of those in " + str(path.parent))
+    return _whole_run(reports.read_report(path), saved)
+
+
+def _recorded_here(path: Path) -> bool:
+    """A home folder may be shared: another host's report is not this machine's."""
+    import platform
+
+    from . import store
+
+    return store.read_sidecar(path.stem).get("host") in (platform.node(), None)
+
+
+def _whole_run(found: Report, saved: Sequence[Path]) -> Report:
+    """Every device of a run has a file; only the first one's file holds the others."""
+    from . import report as reports
+
+    for path in saved[:_RECENT]:
+        with suppress(HwcompatError):
+            run = reports.read_report(path)
+            if any(other.id == found.id for other in run.others):
+                return run
+    return found
+
+
+def contribution(run: Report, contributor: str = "") -> Contribution:
+    """What may be published of a run: its rows without anything that names this machine, its user or a card's maker
+    number. UsageError for a simulated, interrupted or unmeasured run, and for a name that is no GitHub name."""
+    from . import contribute, redaction, store
+    from .probes import catalogue
+
+    data = tables.load_tables()
+    known = {word for card in data.cards for word in (card.name, card.chip, card.compute_capability)}
+    known |= {word for build in data.builds for word in (build.tag, build.arch)} | {"cpu", "mps", "xpu"}
+    known |= {word for one in catalogue.listing() for word in (one.id, *one.dtypes)}
+    host = str(store.read_sidecar(run.id).get("host") or "")  # of another machine, where home folders are shared
+    names = {*redaction.machine_names(), *(name for name in (host, host.partition(".")[0]) if len(name) > 1)}
+    return contribute.contribution(run, contributor, sorted(names), known)
 
 
 def matrix_rows() -> tuple[tuple[Row, ...], tuple[str, ...]]:

@@ -23,14 +23,14 @@ LAYERS = (
     ("commands",),
     ("present", "explain", "console"),
     ("api",),
-    ("target", "measure"),
+    ("target", "measure", "contribute"),
     ("emitters", "policy", "repair"),
     ("evidence", "environment", "resolver", "report"),
     ("runner", "asked", "circumstances"),
     ("gates",),
     ("session", "matrix", "tables", "votes", "verdicts", "digests", "telemetry"),
     ("bulk", "child", "store", "nvml", "system", "interpreter", "schema", "tablefiles", "tablerows", "spelling"),
-    ("redaction", "wording"),
+    ("redaction", "wording", "markdown"),
     ("model", "errors", "probes"),
 )
 HEIGHT = {name: len(LAYERS) - n for n, row in enumerate(LAYERS) for name in row}
