@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import bulk, store
+from . import bulk, merging, store
 from .errors import UsageError
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Row
 
@@ -87,8 +87,6 @@ def _column(name: str) -> Column:
 
 COLUMNS = tuple(_column(name) for name in Row._fields)
 _NAMES = tuple(column.name for column in COLUMNS)
-_CURATION = ("url", "contributor", "supersedes", "retracted", "note")
-"""Cells that people edit after the run: two rows of one report that differ only here are one measurement."""
 _LATER = frozenset(("supersedes", "retracted"))
 """Columns that files of the first version lack: their absence is no finding."""
 
@@ -313,15 +311,15 @@ def _where(text: str, header: tuple[str, ...]) -> str:
 
 sort_key = attrgetter(*_NAMES)
 """A row's cells in column order: the total order of a written file."""
-_identity = attrgetter(*(name for name in _NAMES if name not in _CURATION))
+_identity = attrgetter(*(name for name in _NAMES if name not in merging.EDITED))
 
 
 def merge(*many: Iterable[Row]) -> tuple[Row, ...]:
     """The union of rows in canonical order: idempotent, commutative, associative.
 
-    Rows of one report that differ only in what people edit (url, contributor, supersedes, retracted, note) become one,
-    which takes of each such cell the text that sorts last: a retraction survives every order of arrival. Rows that
-    share a report id and disagree on a fact both stay: dropping one could hide a failure.
+    Rows of one report that differ only in what people add (url, supersedes, note) become one. Rows that share a report
+    id and disagree on a fact, on who speaks or on a retraction all stay: dropping one could hide a failure or a voice.
+    `merging.merge` also folds re-submissions; `merging.standing` says which rows count.
     """
     return tuple(row for row, _ in _unique((row, ()) for rows in many for row in rows))
 
@@ -343,7 +341,10 @@ def _unique(records: Iterable[_Record]) -> list[_Record]:
 
 def _joined(one: _Record, other: _Record) -> _Record:
     """Two records of one measurement as one: cell by cell, which no order of arrival can change."""
-    return Row(*map(max, one[0], other[0])), tuple(map(max, one[1], other[1]))
+    row = Row(*map(max, one[0], other[0]))
+    if one[0].supersedes != other[0].supersedes:
+        row = row._replace(supersedes=merging.joined(one[0].supersedes, other[0].supersedes))
+    return row, tuple(map(max, one[1], other[1]))
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -105,14 +105,18 @@ def test_merging_in_groups_does_not_matter(a: list[Row], b: list[Row], c: list[R
 
 
 def test_a_report_that_arrives_twice_is_one_row_even_with_another_note():
-    assert len(matrix.merge([ROW], [ROW._replace(note="hot", contributor="ann")])) == 1
+    assert len(matrix.merge([ROW], [ROW._replace(note="hot", url="https://x")])) == 1
 
 
-@given(st.permutations([ROW, ROW._replace(retracted="broken fan"), ROW._replace(url="https://x", note="hot")]))
-def test_a_retraction_survives_every_order_of_arrival(rows: list[Row]):
-    assert matrix.merge(*([row] for row in rows)) == (
-        ROW._replace(retracted="broken fan", url="https://x", note="hot"),
-    )
+@given(st.permutations([ROW, ROW._replace(supersedes="aa bb", note="a"), ROW._replace(url="https://x", note="hot")]))
+def test_what_people_added_to_one_report_is_joined_whatever_the_order(rows: list[Row]):
+    joined = ROW._replace(supersedes="aa bb", url="https://x", note="hot")
+    assert matrix.merge(*([row] for row in rows)) == (joined,)
+
+
+@pytest.mark.parametrize("other", [{"contributor": "ann"}, {"retracted": "broken fan"}], ids=["voice", "retraction"])
+def test_a_voice_and_a_retraction_are_never_joined_away(other: dict[str, str]):
+    assert len(matrix.merge([ROW], [ROW._replace(**other)])) == 2
 
 
 def test_rows_of_one_report_that_disagree_both_stay_so_that_no_failure_is_hidden():
