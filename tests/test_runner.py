@@ -381,7 +381,8 @@ def test_a_closed_generator_ends_its_child() -> None:
 
 
 PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 sys.path.insert(0, {repository!r})
 from hwcompat import runner
 from hwcompat.probes import catalogue, worker

@@ -238,5 +238,6 @@ def test_uv_refuses_what_is_wrong_so_the_run_is_a_real_test(version, indexes, tm
 @launching.needs_clients
 def test_the_newest_uv_takes_every_backend_that_is_named(tmp_path):
     done = launching.run(f"uv-{VERSIONS[-1]}", "-m", "uv", "pip", "install", "--help", folder=tmp_path)
-    values = done.stdout.partition("--torch-backend")[2].partition("possible values:")[2].partition("]")[0]
+    told = " ".join(done.stdout.split())  # lines are as long as the terminal is wide
+    values = told.partition("--torch-backend")[2].partition("possible values:")[2].partition("]")[0]
     assert set(values.replace(",", " ").split()) >= BACKENDS
