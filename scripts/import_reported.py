@@ -45,11 +45,10 @@ def row_columns() -> list[str]:
 
 
 def reported_rows(cases: Iterable[Record], matrix: Path) -> list[dict[str, str]]:
-    """One row a case, without doubles, sorted by card, date and link."""
+    """One row a case, without doubles, in the order of every matrix file."""
     known = tables.load_tables(matrix)
     rows = {row.report_id: row for row in (reported_row(case, known) for case in cases)}
-    ordered = sorted(rows.values(), key=lambda r: (r.chip, r.gpu, r.date, r.url, r.report_id))
-    return [row._asdict() for row in ordered]
+    return [row._asdict() for row in sorted(rows.values())]
 
 
 def reported_row(case: Record, known: tables.Tables) -> Row:

@@ -30,9 +30,10 @@ COLUMNS: Mapping[str, str] = {
     "torch_companions.csv": "torch torchvision torchaudio source verified note",
     "precision_defaults.csv": "match value fp16_gemm bf16 default_amp because source",
     "exact_digests.csv": "key digest source",
+    "speed_limits.csv": "match value fp32_tflops fp16_tflops bandwidth_gbs source verified note",
     "lint_exceptions.csv": "rule file row column reason source",
 }
-OPTIONAL = {"other_gpus.csv"}
+OPTIONAL = {"other_gpus.csv", "speed_limits.csv"}
 KEYS: Mapping[str, tuple[str, ...]] = {
     "gpus.csv": ("name", "chip"),
     "other_gpus.csv": ("name",),
@@ -41,6 +42,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "torch_companions.csv": ("torch",),
     "precision_defaults.csv": ("match", "value"),
     "exact_digests.csv": ("key",),
+    "speed_limits.csv": ("match", "value"),
     "lint_exceptions.csv": ("rule", "file", "row", "column"),
 }
 
