@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -108,6 +109,9 @@ def findings(row: Row) -> tuple[str, ...]:
 
 # --- what could name somebody -----------------------------------------------------------------------------------------
 
+_JOINTS = "._+-"
+_JOINT = re.compile(f"[{_JOINTS}]")
+
 
 def _published(row: Row, names: Sequence[str], known: frozenset[str]) -> Row:
     """The row without any cell that could name a person or a machine. A failure stays a failure."""
@@ -123,13 +127,14 @@ def _published_cell(name: str, cell: str, names: Sequence[str], known: frozenset
     if cell in known or cell.partition(" MIG ")[0] in known or _impersonal(cell, names):
         return cell
     if name == "gpu":
-        return redaction.scrub(cell, names)
+        scrubbed = (redaction.scrub(form, names) for form in _forms(cell))
+        return next((text for text in scrubbed if _impersonal(text, names)), "")
     release = cell.partition("+")[0]  # of torch "2.13.0+built.by.ann"
     return release if name == "torch" and _impersonal(release, names) else ""
 
 
 def _published_failure(word: str, names: Sequence[str], known: frozenset[str]) -> str:
-    if word == "...":
+    if word.count(":") != 2:  # "...", or what `findings` refuses
         return word
     probe, dtype, status = word.split(":")
     parts = (part if part in known or _impersonal(part, names) else "unknown" for part in (probe, dtype))
@@ -137,7 +142,13 @@ def _published_failure(word: str, names: Sequence[str], known: frozenset[str]) -
 
 
 def _impersonal(text: str, names: Sequence[str]) -> bool:
-    return redaction.scrub(text, names) == text
+    """Nothing in it is to be taken out, however its words are told apart."""
+    return all(redaction.scrub(form, names) == form for form in _forms(text))
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """`text`, and what it reads like where points, signs or underscores stand between words."""
+    return (text, *(text.replace(sign, " ") for sign in _JOINTS), _JOINT.sub(" ", text))
 
 
 def shown(rows: Iterable[Row]) -> Iterator[str]:
@@ -164,30 +175,39 @@ def is_checkout(folder: Path) -> bool:
 
 
 class Edit(NamedTuple):
-    """What writing one row to a checkout's file would do: `there` (nothing), `new`, or `changed` (its handle)."""
+    """What writing one row to its file would do: nothing, if the row is `there` already."""
 
     path: Path
     row: Row
-    state: str
+    there: bool
+
+
+_facts = attrgetter(*(n for n in Row._fields if n not in ("url", "contributor", "supersedes", "retracted", "note")))
+"""What a run measured, without what people add, change or withdraw afterwards."""
 
 
 def edits(folder: Path, rows: Iterable[Row]) -> tuple[Edit, ...]:
-    """What `write` would do to the checkout; reads it and changes nothing."""
-    return tuple(_edit(matrix.row_path(folder / "matrix", row), row) for row in rows)
+    """What `write` would do to a matrix folder; reads it and changes nothing.
+
+    A run counts once: its row is there even if it was withdrawn since, or is told in another name.
+    """
+    return tuple(_edit(matrix.row_path(folder, row), row) for row in rows)
 
 
 def _edit(path: Path, row: Row) -> Edit:
     held = matrix.read_rows(path)[0] if path.exists() else ()
-    merged = matrix.merge(held, (row,))
-    if set(merged) == set(matrix.merge(held)):
-        return Edit(path, row, "there")
-    return Edit(path, row, "new" if len(merged) > len(matrix.merge(held)) else "changed")
+    return Edit(path, row, any(_same_run(one, row) for one in held))
+
+
+def _same_run(held: Row, row: Row) -> bool:
+    ids = held.report_id.split()  # a row can stand for several runs with the same outcome
+    return row.report_id in ids and (len(ids) > 1 or _facts(held) == _facts(row))
 
 
 def write(planned: Iterable[Edit]) -> None:
     """Merge the rows into their files: atomic, under the lock; lines that cannot be read stay. MachineError."""
     for edit in planned:
-        if edit.state != "there":
+        if not edit.there:
             matrix.append_row(edit.path, edit.row)
 
 

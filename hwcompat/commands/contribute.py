@@ -51,12 +51,12 @@ def contribute(
     _show(offer, run)
     if folder is None:
         return _give_link(offer, rules.issue_link(offer.rows), options["as_json"], options["output"])
-    planned = rules.edits(folder, offer.rows)
+    planned = rules.edits(folder / "matrix", offer.rows)
     written = _written(planned, options["yes"], options["dry_run"])
     texts = rules.words(offer.rows)
     if options["as_json"]:
         give(_json(offer, _checkout_facts(planned, texts, written)), options["output"])
-    elif written or options["dry_run"] or all(edit.state == "there" for edit in planned):
+    elif written or options["dry_run"] or all(edit.there for edit in planned):
         give(_checkout_text(planned, texts, folder), options["output"])
     return 0
 
@@ -89,15 +89,13 @@ def _show(offer: Contribution, run: Report) -> None:
 
 # --- into a checkout --------------------------------------------------------------------------------------------------
 
-_STATES = {"there": "is there already", "new": "gets a row", "changed": "gets your changes of a row it has"}
-
 
 def _written(planned: Sequence[Edit], yes: bool, dry_run: bool) -> bool:
     """Write if that was agreed to; says what happened."""
     from hwcompat import contribute as rules
 
-    say(*[f"{edit.path}: {_STATES[edit.state]}" for edit in planned])
-    if all(edit.state == "there" for edit in planned):
+    say(*[f"{edit.path}: {'has this row already' if edit.there else 'gets a row'}" for edit in planned])
+    if all(edit.there for edit in planned):
         say("nothing changed")
         return False
     if dry_run or not (yes or _agreed()):
@@ -109,10 +107,14 @@ def _written(planned: Sequence[Edit], yes: bool, dry_run: bool) -> bool:
 
 
 def _agreed() -> bool:
-    if not sys.stdin.isatty():
+    if not _can_ask():
         say("nobody can be asked here: add --yes to write")
         return False
     return click.confirm("write this to the checkout?", err=True)
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _checkout_text(planned: Sequence[Edit], texts: Words, folder: Path) -> str:
@@ -136,7 +138,7 @@ def _checkout_text(planned: Sequence[Edit], texts: Words, folder: Path) -> str:
 
 def _checkout_facts(planned: Sequence[Edit], texts: Words, written: bool) -> dict[str, Any]:
     return {
-        "files": [{"path": str(edit.path), "state": edit.state} for edit in planned],
+        "files": [{"path": str(edit.path), "there": edit.there} for edit in planned],
         "written": written,
         "commit_message": texts.commit_message,
         "pull_request": {"title": texts.subject, "body": texts.body},
