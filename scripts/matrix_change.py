@@ -1,0 +1,281 @@
+"""Tells in Markdown what a change of matrix/results means: new keys, changed verdicts, contradictions.
+
+    python scripts/matrix_change.py BASE HEAD [-o FILE]
+
+BASE and HEAD are folders (a checkout, a matrix/ or its results/) or revisions of the git repository around the current
+folder. Both are read as data and nothing of them runs; every text of theirs comes out as code, so that no cell can
+mention anybody, link, form a table or speak to a workflow. Needs Python's standard library only. Exit code 4: a side
+cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from hwcompat import markdown, matrix
+from hwcompat.errors import DataError, HwcompatError
+from hwcompat.model import CAPABILITIES, Row
+from hwcompat.wording import ascii_line
+
+MAX_FILE, MAX_FILES = 32 * 2**20, 5000
+"""Bytes of one row file and number of files: far beyond the matrix, far below what exhausts a runner."""
+MAX_TEXT = 60_000
+"""Characters of the answer: GitHub takes comments of up to 65,536."""
+MARK = "<!-- matrix change -->"
+"""The first line: by it the workflow finds its own comment again."""
+SHOWN = 20
+"""Items of one list; the rest is counted."""
+
+Key = tuple[str, ...]
+_GOOD = frozenset(("ok", "slow", "emulated"))
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of one side, and what in its files is no row."""
+
+    rows: tuple[Row, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of the rows; each list in canonical order."""
+
+    new_keys: tuple[Key, ...]
+    gone_keys: tuple[Key, ...]
+    added: tuple[Row, ...]
+    removed: tuple[Row, ...]
+    edited: tuple[tuple[Row, Row], ...]
+    verdicts: tuple[tuple[Key, str, Counter[str], Counter[str]], ...]
+    contradictions: tuple[tuple[Key, str, Counter[str]], ...]
+    unread: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base")
+    parser.add_argument("head")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        text = as_markdown(change(read_side(options.base), read_side(options.head)))
+    except HwcompatError as error:
+        print(f"error: {ascii_line(error.message)}\n  {ascii_line(error.hint)}", file=sys.stderr)
+        return error.exit_code
+    if options.output:
+        options.output.write_text(text, encoding="ascii", newline="\n")
+    else:
+        print(text, end="")
+    return 0
+
+
+# --- what became of the rows ------------------------------------------------------------------------------------------
+
+
+def change(before: Side, after: Side) -> Change:
+    """Compares two sides; the order of their rows is irrelevant."""
+    old, new = set(before.rows), set(after.rows)
+    edited = _edited(old - new, new - old)
+    gone, come = {one for one, _ in edited}, {one for _, one in edited}
+    said_before, said_now = _statements(before.rows), _statements(after.rows)
+    return Change(
+        new_keys=tuple(sorted(said_now.keys() - said_before.keys())),
+        gone_keys=tuple(sorted(said_before.keys() - said_now.keys())),
+        added=tuple(sorted(new - old - come)),
+        removed=tuple(sorted(old - new - gone)),
+        edited=edited,
+        verdicts=tuple(_changed_verdicts(said_before, said_now)),
+        contradictions=tuple(_contradictions(said_now, {_key(row) for row in new - old})),
+        unread=tuple(sorted(set(after.warnings) - set(before.warnings))),
+    )
+
+
+def _edited(old: Iterable[Row], new: Iterable[Row]) -> tuple[tuple[Row, Row], ...]:
+    """Rows of one report on both sides that differ."""
+    by_report = {row.report_id: row for row in sorted(old) if row.report_id}
+    pairs = ((by_report[row.report_id], row) for row in sorted(new) if row.report_id in by_report)
+    return tuple(pairs)
+
+
+def _key(row: Row) -> Key:
+    return (row.gpu or row.pci_id or row.chip, row.chip, row.os, row.torch, row.cuda)
+
+
+Statements = dict[Key, dict[str, Counter[str]]]
+
+
+def _statements(rows: Iterable[Row]) -> Statements:
+    """How many rows say what of each capability; withdrawn and replaced rows say nothing."""
+    rows = tuple(rows)
+    replaced = {report for row in rows for report in row.supersedes.split()}
+    said: Statements = {}
+    for row in rows:
+        if row.retracted or row.report_id in replaced:
+            continue
+        of_key = said.setdefault(_key(row), {})
+        for name in CAPABILITIES:
+            if (verdict := getattr(row, name)) and verdict != "unknown":
+                of_key.setdefault(name, Counter())[verdict] += 1
+    return said
+
+
+def _changed_verdicts(before: Statements, now: Statements) -> Iterator[tuple[Key, str, Counter[str], Counter[str]]]:
+    for key in sorted(before.keys() & now.keys()):
+        for name in CAPABILITIES:
+            old, new = before[key].get(name, Counter()), now[key].get(name, Counter())
+            if set(old) != set(new):
+                yield key, name, old, new
+
+
+def _contradictions(now: Statements, touched: set[Key]) -> Iterator[tuple[Key, str, Counter[str]]]:
+    for key in sorted(touched & now.keys()):
+        for name, said in now[key].items():
+            if "faulty" in said and _GOOD & set(said):
+                yield key, name, said
+
+
+# --- in Markdown ------------------------------------------------------------------------------------------------------
+
+
+def as_markdown(found: Change) -> str:
+    """ASCII Markdown of bounded length; every word that stood in a row or a file's name is code."""
+    parts = [
+        f"{MARK}\n### What this change means for the matrix",
+        f"{len(found.added)} rows added, {len(found.edited)} edited, {len(found.removed)} removed; "
+        f"{len(found.new_keys)} new keys, {len(found.gone_keys)} keys gone.",
+        *_section("Contradictions", found.contradictions, _contradiction_line),
+        *_section("Changed verdicts", found.verdicts, _verdict_line),
+        *_section("New keys", found.new_keys, _key_words),
+        *_section("Keys gone", found.gone_keys, _key_words),
+        *_section("Rows removed", found.removed, _row_words),
+        *_section("Rows edited", found.edited, _edit_line),
+        *_section("Lines that are no rows", found.unread, lambda text: markdown.code(text[:300])),
+    ]
+    text = "\n\n".join(parts) + "\n"
+    return text if len(text) <= MAX_TEXT else _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    """Cut between two lines: a cut inside a line could open what it no longer closes."""
+    return text[:MAX_TEXT].rpartition("\n")[0] + "\n\nThe rest is too long for a comment.\n"
+
+
+def _section(title: str, items: Sequence[object], line: Callable[..., str]) -> list[str]:
+    if not items:
+        return []
+    lines = [f"- {line(item)}" for item in items[:SHOWN]]
+    lines += [f"- and {len(items) - SHOWN} more"] if len(items) > SHOWN else []
+    return [f"#### {title}", "\n".join(lines)]
+
+
+def _key_words(key: Key) -> str:
+    return " ".join(markdown.code(part[:120]) for part in key if part) or "a row without a card"
+
+
+def _row_words(row: Row) -> str:
+    return f"{_key_words(_key(row))} {markdown.code(row.report_id[:40] or 'no report id')}"
+
+
+def _contradiction_line(item: tuple[Key, str, Counter[str]]) -> str:
+    key, name, said = item
+    return f"{_key_words(key)}: {name} is {_counts(said)}"
+
+
+def _verdict_line(item: tuple[Key, str, Counter[str], Counter[str]]) -> str:
+    key, name, old, new = item
+    return f"{_key_words(key)}: {name} was {_counts(old)}, now {_counts(new)}"
+
+
+def _counts(said: Counter[str]) -> str:
+    """The words are verdicts, checked when the row was read."""
+    return " and ".join(f"{word} in {count}" for word, count in sorted(said.items())) or "not said"
+
+
+def _edit_line(pair: tuple[Row, Row]) -> str:
+    old, new = pair
+    cells = zip(Row._fields, old, new, strict=True)
+    changed = (f"{name} {markdown.code(a[:60])} -> {markdown.code(b[:60])}" for name, a, b in cells if a != b)
+    return f"{_row_words(new)}: {'; '.join(changed)}"
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_side(named: str) -> Side:
+    """The rows of a folder or of a git revision. DataError where it is neither."""
+    folder = Path(named)
+    if folder.is_dir():
+        # Plain files only: a link could lead out of the folder.
+        found = sorted(_results(folder).glob("*.csv"))
+        return _read([(file.name, file) for file in found if file.is_file() and not file.is_symlink()])
+    with tempfile.TemporaryDirectory() as temporary:
+        return _read(_exported(named, Path(temporary)))
+
+
+def _results(folder: Path) -> Path:
+    """A checkout, a matrix folder, or the folder of the row files itself."""
+    return next((inner for part in ("matrix/results", "results") if (inner := folder / part).is_dir()), folder)
+
+
+def _read(files: Sequence[tuple[str, Path]]) -> Side:
+    """The rows of files, each with the name that warnings call it by."""
+    _check_number(len(files))
+    rows: list[Row] = []
+    warnings: list[str] = []
+    for name, file in files:
+        _check_size(name, file.stat().st_size)
+        found, wrong = matrix.read_rows(file)
+        rows += found
+        warnings += [name + text.removeprefix(str(file)) for text in wrong]
+    return Side(tuple(rows), tuple(warnings))
+
+
+def _check_number(files: int) -> None:
+    if files > MAX_FILES:
+        raise DataError(f"{files} row files, the limit is {MAX_FILES}", "one file a chip")
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_FILE:
+        raise DataError(f"{name} has {size} bytes, the limit is {MAX_FILE}", "one file a chip")
+
+
+def _exported(revision: str, folder: Path) -> list[tuple[str, Path]]:
+    """The plain files of matrix/results at `revision`, under numbers: no name from a tree reaches the disk."""
+    commit = _git("rev-parse", "--verify", "--end-of-options", revision + "^{commit}").decode().strip()
+    entries = _git("ls-tree", "-z", "--full-tree", commit, "matrix/results/").split(b"\0")
+    chosen = [entry.partition(b"\t") for entry in entries if entry.startswith(b"100") and entry.endswith(b".csv")]
+    _check_number(len(chosen))
+    files = []
+    for number, (facts, _, path) in enumerate(chosen):
+        name, blob = path.decode("utf-8", "replace").rpartition("/")[2], facts.split()[2].decode()
+        _check_size(name, int(_git("cat-file", "-s", blob)))
+        file = folder / f"{number:05}.csv"
+        file.write_bytes(_git("cat-file", "blob", blob))
+        files.append((name, file))
+    return files
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=True)
+    except (OSError, ValueError) as error:
+        raise DataError(f"git cannot be started: {error}", "name two folders") from error
+    except subprocess.CalledProcessError as error:
+        words = error.stderr.decode("utf-8", "replace").strip()
+        raise DataError(f"git: {words}", "name a folder, or a revision of this repository") from error
+    return done.stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
