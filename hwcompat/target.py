@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from . import asked, emitters, policy, repair, resolver
+from . import asked, emitters, policy, resolver
 from .circumstances import CardFacts, Machine, is_complete
 from .errors import MachineError, NoBuildError, UsageError
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
@@ -178,10 +178,12 @@ def decide(
 
 def _repair(target: Target, chosen: Pin | None) -> tuple[str, ...]:
     """What keeps the installed torch from using the card, and what to do about it."""
-    blocked = repair.blocks(target.env) if target.env else ""
-    if not blocked or target.env is None or chosen is None:
-        return (blocked,) if blocked else ()
-    return blocked, repair.line(target.env, chosen)
+    if target.env is None:
+        return ()
+    from . import repair  # reads environment.py, which a machine that is only described has no use for
+
+    blocked = repair.blocks(target.env)
+    return (blocked, *([repair.line(target.env, chosen)] if chosen else [])) if blocked else ()
 
 
 def _without_index(decided: Recommendation) -> Recommendation:
