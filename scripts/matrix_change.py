@@ -35,6 +35,9 @@ MARK = "<!-- matrix change -->"
 SHOWN = 20
 """Items of one list; the rest is counted."""
 
+_ABSENT = "column is missing, taken as empty"
+"""A warning that costs no line: a file of an older version lacks newer columns."""
+
 Key = tuple[str, ...]
 _GOOD = frozenset(("ok", "slow", "emulated"))
 
@@ -236,7 +239,7 @@ def _read(files: Sequence[tuple[str, Path]]) -> Side:
         _check_size(name, file.stat().st_size)
         found, wrong = matrix.read_rows(file)
         rows += found
-        warnings += [name + text.removeprefix(str(file)) for text in wrong]
+        warnings += [name + text.removeprefix(str(file)) for text in wrong if not text.endswith(_ABSENT)]
     return Side(tuple(rows), tuple(warnings))
 
 
