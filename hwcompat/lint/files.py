@@ -145,11 +145,11 @@ class FileCheck:
             )
             return
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield self._finding(1, name, name, "stands twice", "columns_stand_once", "keep one of them")
+            yield self._finding(1, name or "header", name, "stands twice", "columns_stand_once", "keep one of them")
         for name in names:
             if name not in _AT:
                 yield self._finding(
-                    1, name, name, "unknown column", "columns_are_known", "take it out, or upgrade hwcompat"
+                    1, name or "header", name, "unknown column", "columns_are_known", "take it out, or upgrade hwcompat"
                 )
         missing = [name for name in _NAMES if name not in names]
         for name in missing:

@@ -84,10 +84,12 @@ def failures_name_known_probes(facts: Facts, failures: str) -> Iterator[Complain
 def failures_and_verdicts_agree(facts: Facts, failures: str, *verdicts: str) -> Iterator[Complaint]:
     """A capability whose deciding probe failed is not good."""
     said = dict(zip(CAPABILITIES, verdicts, strict=True))
+    told: set[str] = set()
     for probe, dtype, status in _FAILURE.findall(failures):
         known = facts.probes.get(probe)
         name = capability_of(known.feeds, dtype) if known else None
-        if known and name and (known.core or name in WHOLE_FEEDS) and said[name] in _RUNS:
+        if known and name and (known.core or name in WHOLE_FEEDS) and said[name] in _RUNS and name not in told:
+            told.add(name)
             best = CORE_EFFECT[status][0]
             yield Complaint(
                 name, said[name], f"yet {probe}:{dtype}:{status} stands in failures", f"write {best} at the best"
