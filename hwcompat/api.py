@@ -213,9 +213,12 @@ def _whole_run(found: Report, saved: Sequence[Path]) -> Report:
 
 
 def contribution(run: Report, contributor: str = "") -> Contribution:
-    """What may be published of a run: its rows without anything that names this machine, its user or a card's maker
-    number. UsageError for a simulated, interrupted or unmeasured run, and for a name that is no GitHub name."""
-    from . import contribute, redaction, store
+    """What may be published of a run: its rows, without anything that names this machine, its user or one card.
+
+    UsageError for a simulated, interrupted or unmeasured run, for one that a rule of the matrix rejects, and for a
+    contributor that is no GitHub name.
+    """
+    from . import contribute, lint, redaction, store
     from .probes import catalogue
 
     data = tables.load_tables()
@@ -224,7 +227,8 @@ def contribution(run: Report, contributor: str = "") -> Contribution:
     known |= {word for one in catalogue.listing() for word in (one.id, *one.dtypes)}
     host = str(store.read_sidecar(run.id).get("host") or "")  # of another machine, where home folders are shared
     names = {*redaction.machine_names(), *(name for name in (host, host.partition(".")[0]) if len(name) > 1)}
-    return contribute.contribution(run, contributor, sorted(names), known)
+    rules = lint.Rules(lint.read_facts(_utc_now()[:10], data))
+    return contribute.contribution(run, contributor, sorted(names), known, rules)
 
 
 def matrix_rows() -> tuple[tuple[Row, ...], tuple[str, ...]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from . import markdown, matrix, redaction, report
+from . import lint, markdown, matrix, redaction, report
 from .errors import UsageError
 from .model import CAPABILITIES, Report, Row
 
@@ -32,43 +32,49 @@ _LOGIN = "https://github.com/login?return_to="
 
 _HANDLE = re.compile(r"(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?")
 _ID = re.compile(r"[0-9a-f]{16}")
+_WRONG = "hwcompat probe again; if it stays, tell it in an issue"
 
 
 class Contribution(NamedTuple):
-    """What would be published, and a sentence for every device of the run that gives no row."""
+    """What would be published.
+
+    left_out   a sentence for every device of the run that gives no row
+    new_cards  what the tables do not know yet of a card, and the line that they propose
+    """
 
     rows: tuple[Row, ...]
     left_out: tuple[str, ...] = ()
+    new_cards: tuple[str, ...] = ()
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
 def contribution(
-    run: Report, contributor: str = "", names: Sequence[str] = (), known: Collection[str] = ()
+    run: Report,
+    contributor: str = "",
+    names: Sequence[str] = (),
+    known: Collection[str] = (),
+    rules: lint.Rules | None = None,
 ) -> Contribution:
     """The rows of a run, one a device that was measured.
 
     names  words that would give this machine or its user away (`redaction.machine_names()`)
     known  words of the tables and the catalogue (cards, chips, probes): they stay even if somebody is called so
+    rules  those of the matrix; None: only the form of the cells is checked
 
     UsageError where no device gives a row, and for a row that the matrix would not take; both say why.
     """
     handle = checked_handle(contributor)
-    devices = (run, *run.others)
-    reasons = [_refusal(one) for one in devices]
-    if all(reasons):
-        raise UsageError(f"nothing to contribute: {reasons[0]}", _advice(run))
-    rows = tuple(
-        _published(report.to_row(one), names, frozenset(known))._replace(contributor=handle)
-        for one, reason in zip(devices, reasons, strict=True)
-        if not reason
-    )
-    if wrong := [finding for row in rows for finding in findings(row)]:
-        raise UsageError(f"the matrix would not take this row: {'; '.join(wrong)}", "probe again, or open an issue")
-    return Contribution(
-        rows, tuple(f"{one.device}: {reason}" for one, reason in zip(devices, reasons, strict=True) if reason)
-    )
+    devices = [(one, _refusal(one)) for one in (run, *run.others)]
+    if all(reason for _, reason in devices):
+        raise UsageError(f"nothing to contribute: {devices[0][1]}", _advice(run))
+    published = (_published(report.to_row(one), names, frozenset(known)) for one, reason in devices if not reason)
+    rows = tuple(row._replace(contributor=handle) for row in published)
+    wrong, new_cards = findings(rows, rules)
+    if wrong:
+        raise UsageError(f"the matrix would not take this row: {'; '.join(wrong)}", _WRONG)
+    return Contribution(rows, tuple(f"{one.device}: {reason}" for one, reason in devices if reason), new_cards)
 
 
 def _refusal(one: Report) -> str:
@@ -99,12 +105,14 @@ def checked_handle(name: str) -> str:
     return name
 
 
-def findings(row: Row) -> tuple[str, ...]:
-    """ "column: reason" of everything that speaks against the row; the rules of the matrix are asked here only."""
-    cells = zip(matrix.COLUMNS, matrix.sort_key(row), strict=True)
-    return tuple(
-        f"{column.name}: {reason}" for column, cell in cells if cell and (reason := matrix.problem(column, cell))
-    )
+def findings(rows: Sequence[Row], rules: lint.Rules | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What speaks against the rows, and which cards are new. The matrix's rules are asked here and nowhere else."""
+    if rules is None:
+        cells = ((c, cell) for row in rows for c, cell in zip(matrix.COLUMNS, matrix.sort_key(row), strict=True))
+        return tuple(f"{c.name}: {why}" for c, cell in cells if cell and (why := matrix.problem(c, cell))), ()
+    found = lint.check_rows(rows, rules)
+    wrong = tuple(f"{one.column}: {one.problem} ({one.rule})" for one in found if one.kind != lint.NEW)
+    return wrong, tuple(f"{one.column}: {one.problem}; {one.advice}" for one in found if one.kind == lint.NEW)
 
 
 # --- what could name somebody -----------------------------------------------------------------------------------------
@@ -231,12 +239,12 @@ class Words:
         return "\n".join((self.subject, "", *self.details))
 
 
-def words(rows: Sequence[Row]) -> Words:
+def words(rows: Sequence[Row], new_cards: Sequence[str] = ()) -> Words:
     """What a commit or a pull request of these rows says."""
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
     subject = _plain(f"Add a row of {_card(rows[0])}", _SUBJECT - len(more)) + more
     details = tuple(_plain(_sentence(row), 300) for row in rows)
-    return Words(subject, details, _body(rows))
+    return Words(subject, details, _body(rows, new_cards))
 
 
 def _plain(text: str, limit: int) -> str:
@@ -254,12 +262,13 @@ def _sentence(row: Row) -> str:
     return f"{_card(row)}: {', '.join(told) or 'no verdict'}. Report {row.report_id}, hwcompat {row.hwcompat}."
 
 
-def _body(rows: Sequence[Row]) -> str:
+def _body(rows: Sequence[Row], new_cards: Sequence[str]) -> str:
     blocks = ["Measured with `hwcompat probe` and prepared by `hwcompat contribute`."]
     for row in rows:
         lines = ["| column | value |", "|---|---|"]
         lines += [f"| {name} | {markdown.code(cell)} |" for name, cell in matrix.cells(row).items() if cell]
         blocks.append("\n".join(lines))
+    blocks += [f"A new card: {markdown.code(text)}" for text in new_cards]
     blocks.append("Rows are published under CC0-1.0.")
     return "\n\n".join(blocks)
 

@@ -16,11 +16,12 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from hwcompat import contribute, matrix
+from hwcompat import contribute, lint, matrix
 from hwcompat.errors import DataError, HwcompatError
 from hwcompat.model import Row
 from hwcompat.wording import ascii_line
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--matrix", type=Path)
     options = parser.parse_args(arguments)
     try:
-        rows = rows_of_issue(*read_issue(options.issue))
+        rules = lint.Rules(lint.read_facts(datetime.now(timezone.utc).date().isoformat()))
+        rows = rows_of_issue(*read_issue(options.issue), rules)
         if options.matrix is None:
             print(matrix.to_text(rows), end="")
         else:
@@ -79,10 +81,11 @@ def read_issue(path: Path) -> tuple[str, str]:
     return body, login
 
 
-def rows_of_issue(body: str, author: str = "") -> tuple[Row, ...]:
+def rows_of_issue(body: str, author: str = "", rules: lint.Rules | None = None) -> tuple[Row, ...]:
     """The rows in the form's field, each one valid, measured and spoken in nobody else's name. DataError otherwise."""
     rows, warnings = _parsed(_field(body))
     wrong = [text for text in warnings if not text.endswith("column is missing, taken as empty")]
+    wrong += contribute.findings(rows, rules)[0]
     for number, row in enumerate(rows, 1):
         wrong += [f"row {number}: {reason}" for reason in _objections(row, author)]
     if wrong or not rows:
@@ -108,7 +111,7 @@ def _parsed(text: str) -> tuple[tuple[Row, ...], list[str]]:
 
 
 def _objections(row: Row, author: str) -> list[str]:
-    found = list(contribute.findings(row))
+    found = []
     if row.source != "measured":
         found.append("source: the form is for measured rows")
     if not _REPORT_ID.fullmatch(row.report_id):

@@ -21,10 +21,12 @@ from test_rows import CARD, MEASURED
 from hwcompat import api, contribute, markdown, matrix, report, store
 from hwcompat.cli import main
 from hwcompat.errors import MachineError, UsageError
-from hwcompat.model import Report, Result, Row, TorchFacts
+from hwcompat.model import Measurement, Report, Result, Row, TorchFacts
 
 ROOT = Path(__file__).resolve().parents[1]
-ROW = report.to_row(MEASURED)
+RUN = replace(MEASURED, speed={"fp32_tflops": Measurement(5.1, "TFLOP/s", 5.1, 5.2, 9)})
+"""A run that the rules of the matrix take."""
+ROW = report.to_row(RUN)
 KNOWN = ("NVIDIA GeForce GTX 1660 Ti", "TU116", "7.5", "cu124", "x86_64", "conv.forward", "conv.wgrad", "float16")
 
 
@@ -45,26 +47,26 @@ def only_row(run: Report, **arguments: Any) -> Row:
         ({"results": (Result("bmm", "float16", "skipped"), Result("mm", "float16", "unsupported"))}, "nothing was"),
         ({"gpu": None}, "nothing is known of the card"),
         ({"id": "host-1234"}, "id"),
-        ({"environment": replace(MEASURED.environment, os="beos", wsl=False)}, "os: 'beos'"),
+        ({"environment": replace(RUN.environment, os="beos", wsl=False)}, "os: 'beos'"),
     ],
 )
 def test_a_report_that_is_no_evidence_is_refused_with_the_reason(changes: Mapping[str, Any], reason: str):
     with pytest.raises(UsageError, match=reason) as refused:
-        contribute.contribution(replace(MEASURED, **changes))
+        contribute.contribution(replace(RUN, **changes))
     assert refused.value.hint
 
 
 def test_every_device_of_a_run_gives_a_row_and_the_others_a_reason():
-    second = replace(MEASURED, id="1" * 16, device="cuda:1")
-    silent = replace(MEASURED, id="2" * 16, device="cuda:2", results=())
-    offer = contribute.contribution(replace(MEASURED, others=(second, silent)))
-    assert [row.report_id for row in offer.rows] == [MEASURED.id, "1" * 16]
+    second = replace(RUN, id="1" * 16, device="cuda:1")
+    silent = replace(RUN, id="2" * 16, device="cuda:2", results=())
+    offer = contribute.contribution(replace(RUN, others=(second, silent)))
+    assert [row.report_id for row in offer.rows] == [RUN.id, "1" * 16]
     assert offer.left_out == ("cuda:2: nothing was measured",)
 
 
 def test_the_row_is_the_reports_row():
-    assert only_row(MEASURED) == ROW
-    assert only_row(MEASURED, contributor="ann-lee") == ROW._replace(contributor="ann-lee")
+    assert only_row(RUN) == ROW
+    assert only_row(RUN, contributor="ann-lee") == ROW._replace(contributor="ann-lee")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_the_row_is_the_reports_row():
 )
 def test_a_contributor_is_a_github_name(name: str):
     with pytest.raises(UsageError, match="cannot be a contributor"):
-        contribute.contribution(MEASURED, name)
+        contribute.contribution(RUN, name)
 
 
 # --- nobody is named --------------------------------------------------------------------------------------------------
@@ -119,7 +121,7 @@ def planted(value: Any, secret: str, joint: str = " ", name: str = "") -> Any:
 @given(st.sampled_from(SECRETS), st.sampled_from(" -+_:/.("), st.booleans(), st.booleans())
 def test_nothing_that_names_somebody_comes_out(secret: str, joint: str, cpu: bool, known: bool):
     """Words of the machine, its user and the card's own numbers stand everywhere in the report, and nowhere after."""
-    whole = replace(MEASURED, notes=("a note",), others=(replace(MEASURED, id="1" * 16),))
+    whole = replace(RUN, notes=("a note",), others=(replace(RUN, id="1" * 16),))
     run = planted(replace(whole, device="cpu", gpu=None, others=()) if cpu else whole, secret, joint)
     offer = contribute.contribution(run, "", NAMES, KNOWN if known else ())
     texts = contribute.words(offer.rows)
@@ -146,22 +148,20 @@ def test_nothing_that_names_somebody_comes_out(secret: str, joint: str, cpu: boo
 
 
 def test_a_failure_of_a_probe_called_like_somebody_stays_a_failure():
-    run = replace(
-        MEASURED, results=(Result("conv.annabel", "float16", "fail"), Result("conv.wgrad", "float16", "fail"))
-    )
+    run = replace(RUN, results=(Result("conv.annabel", "float16", "fail"), Result("conv.wgrad", "float16", "fail")))
     assert only_row(run, names=NAMES).failures == "conv.wgrad:float16:fail unknown:float16:fail"
 
 
 def test_words_of_the_tables_stay_though_somebody_is_called_so():
-    row = only_row(MEASURED, names=("conv", "geforce", "x86", "tu116", "float16", "ti"), known=KNOWN)
+    row = only_row(RUN, names=("conv", "geforce", "x86", "tu116", "float16", "ti"), known=KNOWN)
     assert row == ROW
-    slice_ = replace(MEASURED, gpu=replace(CARD, mig_profile="1g.10gb"))
+    slice_ = replace(RUN, gpu=replace(CARD, mig_profile="1g.10gb"))
     assert only_row(slice_, names=("geforce",), known=KNOWN).gpu == "NVIDIA GeForce GTX 1660 Ti MIG 1g.10gb"
 
 
 def test_a_torch_that_somebody_built_keeps_its_release():
-    build = replace(MEASURED.environment, torch=TorchFacts("2.13.0+annabel", "cuda", "12.4"))
-    assert only_row(replace(MEASURED, environment=build), names=NAMES).torch == "2.13.0"
+    build = replace(RUN.environment, torch=TorchFacts("2.13.0+annabel", "cuda", "12.4"))
+    assert only_row(replace(RUN, environment=build), names=NAMES).torch == "2.13.0"
 
 
 def test_every_cell_is_shown_and_the_empty_columns_are_named():
@@ -297,10 +297,10 @@ def test_a_run_is_written_once_whatever_was_added_to_its_row_since(
 def test_the_last_run_is_found_with_all_its_devices():
     with pytest.raises(MachineError, match="no run is recorded"):
         api.recorded_run()
-    second = replace(MEASURED, id="1" * 16, device="cuda:1")
-    api.record(replace(MEASURED, others=(second,)))
-    assert [one.id for one in (api.recorded_run(), *api.recorded_run().others)] == [MEASURED.id, "1" * 16]
-    assert api.recorded_run("1" * 16).id == MEASURED.id
+    second = replace(RUN, id="1" * 16, device="cuda:1")
+    api.record(replace(RUN, others=(second,)))
+    assert [one.id for one in (api.recorded_run(), *api.recorded_run().others)] == [RUN.id, "1" * 16]
+    assert api.recorded_run("1" * 16).id == RUN.id
     with pytest.raises(UsageError, match="no report"):
         api.recorded_run("f" * 16)
     with pytest.raises(UsageError, match="not a report id"):
@@ -308,15 +308,15 @@ def test_the_last_run_is_found_with_all_its_devices():
 
 
 def test_a_run_of_another_host_is_not_this_machines_last(monkeypatch: pytest.MonkeyPatch):
-    api.record(MEASURED)
+    api.record(RUN)
     sidecar = {**store.sidecar(None), "host": "other-host"}
-    store.save_report("1" * 16, report.to_json(replace(MEASURED, id="1" * 16)), sidecar)
-    assert api.recorded_run().id == MEASURED.id
+    store.save_report("1" * 16, report.to_json(replace(RUN, id="1" * 16)), sidecar)
+    assert api.recorded_run().id == RUN.id
 
 
 def test_the_name_of_the_host_that_a_report_came_from_is_taken_out_too():
     torch = TorchFacts("2.6.0+secretbox", "cuda", "12.4")
-    run = replace(MEASURED, environment=replace(MEASURED.environment, torch=torch))
+    run = replace(RUN, environment=replace(RUN.environment, torch=torch))
     store.save_report(run.id, report.to_json(run), {"host": "secretbox.lab.example"})
     [row] = api.contribution(api.recorded_run(run.id)).rows
     assert row.torch == "2.6.0"
@@ -329,7 +329,7 @@ def test_the_name_of_the_host_that_a_report_came_from_is_taken_out_too():
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    api.record(MEASURED)
+    api.record(RUN)
 
     def start(*arguments: str, **options: Any):
         return CliRunner().invoke(main, ["contribute", *arguments], standalone_mode=False, **options)
@@ -400,10 +400,10 @@ def test_json_says_the_same(command, checkout: Path, tmp_path: Path):
 
 
 def test_a_named_report_file_or_id_is_taken(command, tmp_path: Path):
-    other = replace(MEASURED, id="2" * 16)
+    other = replace(RUN, id="2" * 16)
     (tmp_path / "other.json").write_text(report.to_json(other), encoding="utf-8")
     assert json.loads(command("--report", "other.json", "--json").stdout)["rows"][0]["report_id"] == "2" * 16
-    assert json.loads(command("--id", MEASURED.id, "--json").stdout)["rows"][0]["report_id"] == MEASURED.id
+    assert json.loads(command("--id", RUN.id, "--json").stdout)["rows"][0]["report_id"] == RUN.id
 
 
 @pytest.mark.parametrize(
@@ -425,7 +425,7 @@ def test_bad_arguments_say_what_and_what_to_do(command, arguments: list[str], co
 
 
 def test_an_interrupted_last_run_is_refused(command):
-    api.record(replace(MEASURED, id="3" * 16, interrupted=True))
+    api.record(replace(RUN, id="3" * 16, interrupted=True))
     done = command()
     assert "interrupted" in done.exception.message
     assert "--id" in done.exception.hint

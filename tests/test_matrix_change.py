@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_rows import MEASURED
 
-from hwcompat import contribute, markdown, matrix
+from hwcompat import contribute, markdown, matrix, report
 from hwcompat.errors import DataError
 from hwcompat.model import Row
 
@@ -245,23 +247,31 @@ def test_what_is_no_row_is_refused_with_the_reason(words: str, body: str):
 def test_no_issue_crashes_the_reader(body: str):
     with suppress(DataError):
         rows = row_from_issue.rows_of_issue(body)
-        assert not [reason for row in rows for reason in contribute.findings(row)]
+        assert contribute.findings(rows, None) == ((), ())
 
 
 def test_the_script_prints_or_keeps_the_rows(tmp_path: Path, capsys):
     file = tmp_path / "issue.json"
-    document = {"body": issue(matrix.to_text((ROW._replace(contributor="ann"),))), "author": {"login": "ann"}}
-    file.write_text(json.dumps(document), encoding="utf-8")
-    assert row_from_issue.main([str(file)]) == 0
-    assert capsys.readouterr().out == matrix.to_text((ROW._replace(contributor="ann"),))
+    row = report.to_row(replace(MEASURED, speed={}), contributor="ann")
+
+    def opened(row: Row, by: str) -> str:
+        file.write_text(json.dumps({"body": issue(matrix.to_text((row,))), "author": {"login": by}}), encoding="utf-8")
+        return str(file)
+
+    assert row_from_issue.main([opened(row, "ann")]) == 0
+    assert capsys.readouterr().out == matrix.to_text((row,))
     (tmp_path / "matrix" / "results").mkdir(parents=True)
     for words in ("got a row", "has this row already"):
         assert row_from_issue.main([str(file), "--matrix", str(tmp_path / "matrix")]) == 0
         assert words in capsys.readouterr().out
-    assert matrix.read_rows(tmp_path / "matrix" / "results" / "tu116.csv")[0] == (ROW._replace(contributor="ann"),)
-    file.write_text(json.dumps({**document, "author": {"login": "eve"}}), encoding="utf-8")
-    assert row_from_issue.main([str(file)]) == 4
-    assert "did not open this issue" in capsys.readouterr().err
+    assert matrix.read_rows(tmp_path / "matrix" / "results" / "tu116.csv")[0] == (row,)
+    for words, arguments in {
+        "did not open this issue": (row, "eve"),
+        "fp32_tflops": (row._replace(fp32_tflops="4000"), "ann"),
+        "torch": (row._replace(torch="9.9.0+cu124"), "ann"),
+    }.items():
+        assert row_from_issue.main([opened(*arguments)]) == 4
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 5000, '{"body": 1}', '{"body": "x", "author": {"login": []}}', "{" * 9000])

@@ -53,7 +53,7 @@ def contribute(
         return _give_link(offer, rules.issue_link(offer.rows), options["as_json"], options["output"])
     planned = rules.edits(folder / "matrix", offer.rows)
     written = _written(planned, options["yes"], options["dry_run"])
-    texts = rules.words(offer.rows)
+    texts = rules.words(offer.rows, offer.new_cards)
     if options["as_json"]:
         give(_json(offer, _checkout_facts(planned, texts, written)), options["output"])
     elif written or options["dry_run"] or all(edit.there for edit in planned):
@@ -83,6 +83,7 @@ def _show(offer: Contribution, run: Report) -> None:
 
     say(f"of report {run.id} this would be published, and nothing else:", *rules.shown(offer.rows))
     say(*[f"no row of {reason}" for reason in offer.left_out])
+    say(*[f"a new card, welcome: {text}" for text in offer.new_cards])
     if any(not row.level for row in offer.rows):
         say("not every core check ran: such a row can show a fault, it clears none")
 
@@ -164,4 +165,4 @@ def _json(offer: Contribution, facts: dict[str, Any]) -> str:
     from hwcompat import matrix as matrices
 
     rows = [matrices.cells(row) for row in offer.rows]
-    return json.dumps({"rows": rows, "left_out": offer.left_out, **facts}, indent=2)
+    return json.dumps({"rows": rows, "left_out": offer.left_out, "new_cards": offer.new_cards, **facts}, indent=2)
