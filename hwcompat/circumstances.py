@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .consensus import COMPLETE_LEVELS
 from .model import Fault, Gpu, PrecisionDefault, Report, TorchFacts
-from .votes import COMPLETE_LEVELS
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .circumstances import CardFacts, Machine, applying_reports, driver_note, is_complete, label
+from .consensus import Consensus, consensus, failing_probes, row_speed, voices_in
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Caution, Fault, PrecisionDefault, Report, Result, Row
+from .nearness import Near, Place, near_rows
 from .verdicts import KERNELS_OF, amp_ratio, is_emulated
-from .votes import Near, Place, Votes, failing_probes, near_rows, row_speed, voices_in, votes_on
 
 DTYPE_OF = {
     "fp32": "float32",
@@ -102,7 +103,7 @@ class _Case(NamedTuple):
     same_driver: bool = True
 
     def belief(self, name: str) -> Belief:
-        votes = votes_on(self.near, name)
+        votes = consensus(self.near, name)
         prior = _with_rows(_default(self.card, name), votes, name)
         complete = next((r for r in self.reports if is_complete(r) and _passed(r, name)), None)
         if complete is None:
@@ -111,7 +112,7 @@ class _Case(NamedTuple):
             believed = self._measured(complete, prior, votes, name)
         return self._with_failures(believed, name)
 
-    def _measured(self, report: Report, prior: Belief, votes: Votes, name: str) -> Belief:
+    def _measured(self, report: Report, prior: Belief, votes: Consensus, name: str) -> Belief:
         """What a complete pass of this machine says; what it did not clear still stands."""
         verdict = report.capabilities[name]
         ratio = amp_ratio(name, report.speed) if self.same_driver else None
@@ -199,25 +200,40 @@ def _assumed_bf16(card: CardFacts, default: PrecisionDefault | None) -> tuple[st
     return "ok", pays
 
 
-def _with_rows(prior: Belief, votes: Votes, name: str) -> Belief:
+def _with_rows(prior: Belief, votes: Consensus, name: str) -> Belief:
     """Passing rows decide speed whatever fails, so that a failing row cannot bring back a faster default."""
     measured = row_speed(votes.passing, name)
     prior = prior if measured is None else prior._replace(faster=measured)
     if votes.outcome != "ok":
         return _lowered_by_rows(prior, votes)
     nearest = votes.passing[0]
-    emulated = "emulated" in (prior.verdict, getattr(nearest.row, name))
-    sentence = f"passed on {voices_in(votes.passing)} card(s) like this one, nearest {nearest}"
+    emulated = "emulated" in (prior.verdict, votes.verdict)
+    runs = f"{votes.observations} run(s){_period(votes)}"
+    sentence = f"passed on {voices_in(votes.passing)} card(s) like this one in {runs}, nearest {nearest}"
     outvoted = (f"outvoted: {votes.failing[0]}",) if votes.failing else ()
     return Belief("emulated" if emulated else "ok", prior.faster, (sentence, *outvoted), doubted=bool(votes.failing))
 
 
-def _lowered_by_rows(believed: Belief, votes: Votes) -> Belief:
+def _lowered_by_rows(believed: Belief, votes: Consensus) -> Belief:
     if votes.outcome == "faulty":
-        return believed.lowered("faulty", f"failed in {voices_in(votes.failing)} independent rows, {votes.failing[0]}")
+        rows = f"{voices_in(votes.failing)} independent rows{_period(votes)}"
+        return believed.lowered("faulty", f"failed in {rows}, {votes.failing[0]}{_explained(votes)}")
     if votes.outcome == "suspected":
-        return believed.lowered("unknown", f"suspected, not proven: failed in {votes.failing[0]}")
+        return believed.lowered("unknown", f"suspected, not proven: failed in {votes.failing[0]}{_explained(votes)}")
     return believed
+
+
+def _period(votes: Consensus) -> str:
+    """When they were made: a verdict never goes without its age."""
+    if not votes.newest:
+        return ", undated"
+    return f" of {votes.newest}" if votes.newest == votes.oldest else f" from {votes.oldest} to {votes.newest}"
+
+
+def _explained(votes: Consensus) -> str:
+    """What sets the failing rows apart from those that passed, if anything recorded does."""
+    first = next(iter(votes.explanations), None)
+    return f"; those that passed had {first.column} {' '.join(first.passing[:3])}" if first else ""
 
 
 def _with_faults(believed: Belief, faults: Iterable[Fault], name: str) -> Belief:

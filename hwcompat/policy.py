@@ -12,6 +12,7 @@ from typing import Any
 
 from .circumstances import CardFacts, Machine
 from .evidence import Belief, Knowledge, know
+from .merging import report_ids, standing
 from .model import CAPABILITIES, VERDICTS, Caution, Pin, Recommendation, Report, Row, Setting, Verdict
 from .wording import install_command
 
@@ -57,7 +58,8 @@ def decide(
     torch, tag = (pin.torch, pin.tag) if pin else _installed(machine)
     flat = tuple(part for report in reports for part in (report, *report.others))
     own = {report.id for report in flat}  # this machine speaks for itself already
-    listed = tuple(row for row in rows if row.report_id not in own)
+    # A row counts if anybody else's report is in it; what was withdrawn is so by all rows, also by this machine's.
+    listed = tuple(row for row in standing(rows) if not row.report_id or set(report_ids(row)) - own)
     known = [know(card, machine, flat, listed, torch, tag) for card in cards or (CardFacts(),)]
     beliefs = {name: _weakest(name, known) for name in CAPABILITIES}
     broken = _broken(beliefs)
