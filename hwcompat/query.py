@@ -215,6 +215,24 @@ def _order_of(name: str) -> Callable[[str], tuple[object, ...]]:
     return lambda value: (value,)
 
 
+class Key(NamedTuple):
+    """What rows have in common that say something together: the chip (where unknown, the name), system and build."""
+
+    card: str
+    os: str
+    torch: str  # without the tag: "2.6.0"
+    cuda: str
+
+
+def together(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    """`rows` by what they are about, in the order of the keys' first rows."""
+    groups: dict[Key, list[Row]] = {}
+    for row in rows:
+        key = Key(row.chip or row.gpu, row.os, row.torch.partition("+")[0], row.cuda)
+        groups.setdefault(key, []).append(row)
+    return groups
+
+
 def csv_text(rows: Iterable[Row]) -> str:
     """The rows as a matrix file in the order given (`matrix.to_text` sorts them)."""
     text = io.StringIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -272,6 +273,35 @@ def test_show_refuses_what_cannot_be_meant(run, row_file: Path, wrong: tuple[str
     assert done.returncode == 2
     assert not done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_rows_of_one_card_and_build_are_told_together_with_counts_and_age(run, tmp_path: Path):
+    path = tmp_path / "rows.csv"
+    row = Row(gpu="Tesla T4", chip="TU104", os="linux", torch="2.6.0+cu124", cuda="cu124", source="measured", fp16="ok")
+    row = row._replace(level="standard", date="2026-01-02")
+    rows = [row._replace(report_id=f"{n:016x}", contributor=f"c{n}") for n in range(3)]
+    rows.append(row._replace(report_id="a" * 16, fp16="faulty", contributor="d"))
+    rows.append(row._replace(report_id="b" * 16, fp16="faulty", retracted="overclocked"))
+    rows.append(row._replace(report_id="c" * 16, torch="2.5.1"))
+    matrix.write_rows(path, rows)
+    lines = run("show", str(path), "--together").stdout.splitlines()
+    assert lines[0].split() == ["card", "os", "torch", "cuda", "fp16"]
+    assert any(re.search(r"2\.6\.0  cu124  ok \(1 faulty, 3 ok\) \d+d !$", line) for line in lines)
+    assert any(re.search(r"2\.5\.1  cu124  ok 1x \d+d$", line) for line in lines)
+    assert len(lines) == 3
+    found = json.loads(run("show", str(path), "--together", "--json", "--torch", "2.6").stdout)
+    assert [one["torch"] for one in found] == ["2.6.0"]
+    fp16 = found[0]["capabilities"]["fp16"]
+    assert fp16["counts"] == {"faulty": 1, "ok": 3}
+    assert fp16["newest"] == "2026-01-02"
+    assert fp16["contradicted"]
+    assert run("show", str(path), "--together", "--csv").returncode == 2
+
+
+@given(many_rows)
+def test_every_row_is_in_exactly_one_group(rows: list[Row]):
+    groups = query.together(rows)
+    assert sorted(row for group in groups.values() for row in group) == sorted(rows)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal in Python's library on Windows")
