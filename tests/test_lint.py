@@ -285,8 +285,8 @@ def test_answers_are_remembered_in_bounded_memory(rules: lint.Rules, monkeypatch
     fresh = lint.Rules(rules.facts)
     for number in range(50):
         assert fresh.check(list(CLEAN._replace(note=f"note {number}"))) == ([], True)
-    assert all(len(known) <= 10 for *_, known in fresh._by_column)
-    assert all(len(known) <= 10 for *_, known in fresh._of_rows)
+    assert len(fresh._together) <= 10
+    assert all(len(each.known) <= 10 for each in (*fresh._columns, *fresh._rules_together, *fresh._rules_apart))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

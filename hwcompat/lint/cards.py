@@ -32,6 +32,7 @@ def by_chip(facts: Facts, chip: str) -> tuple[Card, ...]:
     return tuple(card for card in facts.tables.cards if card.chip == chip)
 
 
+@lru_cache(maxsize=4096)
 def nvidia_capability(facts: Facts, chip: str, capability: str) -> str | None:
     """The compute capability as NVIDIA counts it; None for other makers, a processor, or where nobody knows."""
     known = {card.compute_capability for card in by_chip(facts, chip)}
@@ -55,6 +56,7 @@ def _agreed(facts: Facts, pci_id: str, subsystem: str, chip: str, fact: Callable
     return said.pop() if len(said) == 1 else None
 
 
+@lru_cache(maxsize=4096)
 def limit_of(facts: Facts, chip: str, capability: str) -> Limit | None:
     """The bound for this chip, else for its capability, else for any accelerator; None for a processor."""
     if chip == "cpu":

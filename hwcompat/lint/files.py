@@ -5,8 +5,9 @@ Kept are only the id and a hash of each row (about 200 bytes a row), to find tho
 
 from __future__ import annotations
 
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,54 +24,100 @@ _FIX = "hwcompat matrix fix does it"
 _REMEMBERED = 50_000  # answers a rule, forgotten together when there are more: a file may hold any number of values
 
 
+_VARYING = frozenset(
+    (*matrix.SPEEDS, "driver", "exact_digest", "fingerprint_digest", "url", "contributor", "date", "report_id", "note")
+)
+"""Columns that tell rows apart: most others repeat from row to row, and are answered for together."""
+_PLAIN = re.compile(r"\d[0-9a-f.-]{0,63}")
+"""A digit and what numbers, days and ids go on with: too short, too plain and too clear for the rules on every cell."""
+
+_Found = tuple[tuple[str, Complaint], ...]
+
+
 class Rules:
     """The rules bound to the facts, with what they answered before. Give one to every file of a run."""
 
     def __init__(self, facts: Facts) -> None:
         cell_rules, row_rules = every_rule()
         self.facts = facts
-        self._by_column: list[tuple[int, matrix.Column, list[NamedRule], dict[str, Any]]] = [
-            (at, column, [rule for rule in cell_rules if column.name in rule.columns], {})
-            for at, column in enumerate(matrix.COLUMNS)
-        ]
-        self._of_rows: list[tuple[NamedRule, Callable[[list[str]], tuple[str, ...]], dict[Any, Any]]] = [
-            (rule, _getter(rule.columns), {}) for rule in row_rules
-        ]
+        self._columns = [_ColumnRules(at, column, cell_rules) for at, column in enumerate(matrix.COLUMNS)]
+        self._varying = [each for each in self._columns if each.column.name in _VARYING]
+        self._steady = [each for each in self._columns if each.column.name not in _VARYING]
+        self._steady_cells = itemgetter(*(each.at for each in self._steady))
+        together = [rule for rule in row_rules if rule.remembered and not _VARYING & {*rule.columns}]
+        self._rules_together = [_RowRule(rule) for rule in together]
+        self._rules_apart = [_RowRule(rule) for rule in row_rules if rule not in together]
+        self._together: dict[tuple[str, ...], tuple[_Found, bool]] = {}
 
     def check(self, cells: list[str]) -> tuple[list[tuple[str, Complaint]], bool]:
         """(rule, complaint) for the cells of a row in column order, and whether the matrix can use the row."""
+        key = self._steady_cells(cells)
+        answer = self._together.get(key)
+        if answer is None:
+            answer = self._check(cells, self._steady, self._rules_together)
+            _remember(self._together, key, answer)
+        rest, rest_usable = self._check(cells, self._varying, self._rules_apart)
+        if not answer[0] and not rest:
+            return [], True
+        found = sorted((*answer[0], *rest), key=lambda each: _AT.get(each[1].column, 0))
+        return found, answer[1] and rest_usable
+
+    def _check(
+        self, cells: list[str], columns: Sequence[_ColumnRules], rules: Sequence[_RowRule]
+    ) -> tuple[_Found, bool]:
         found: list[tuple[str, Complaint]] = []
         usable = True
-        for at, column, rules, known in self._by_column:
-            value = cells[at]
+        for each in columns:
+            value = cells[each.at]
             if value:
-                answer = known.get(value)
+                answer = each.known.get(value)
                 if answer is None:
-                    answer = self._cell(column, rules, value)
-                    _remember(known, value, answer)
+                    answer = each.answer(self.facts, value)
                 if answer[0]:
                     found += answer[0]
                     usable = usable and answer[1]
-        for rule, getter, known in self._of_rows:
-            key = getter(cells)
-            found += self._row(rule, key, known)
-        return found, usable
-
-    def _cell(self, column: matrix.Column, rules: list[NamedRule], value: str) -> Any:
-        found = []
         for rule in rules:
-            answer = rule.check(self.facts, column, value)
-            if answer:
-                found.append((rule.name, Complaint(column.name, value, *answer)))
-        return tuple(found), matrix.problem(column, value.strip()) is None
+            found += rule.answer(self.facts, cells)
+        return tuple(found), usable
 
-    def _row(self, rule: NamedRule, key: tuple[str, ...], known: dict[Any, Any]) -> Any:
-        if not rule.remembered:
-            return [(rule.name, complaint) for complaint in rule.check(self.facts, *key)]
-        answer = known.get(key)
+
+class _ColumnRules:
+    """The cell rules of one column."""
+
+    def __init__(self, at: int, column: matrix.Column, rules: Iterable[NamedRule]) -> None:
+        mine = [rule for rule in rules if column.name in rule.columns]
+        self.at, self.column = at, column
+        self.general = [rule for rule in mine if len(rule.columns) == len(_NAMES)]
+        self.own = [rule for rule in mine if rule not in self.general]
+        self.known: dict[str, tuple[_Found, bool]] = {}
+
+    def answer(self, facts: Facts, value: str) -> tuple[_Found, bool]:
+        rules = self.own if _PLAIN.fullmatch(value) else (*self.general, *self.own)
+        found = tuple(
+            (rule.name, Complaint(self.column.name, value, *answer))
+            for rule in rules
+            if (answer := rule.check(facts, self.column, value))
+        )
+        answer = found, not found or matrix.problem(self.column, value.strip()) is None
+        _remember(self.known, value, answer)
+        return answer
+
+
+class _RowRule:
+    """A row rule and the places of its cells."""
+
+    def __init__(self, rule: NamedRule) -> None:
+        self.rule, self.check, self.cells = rule, rule.check, _getter(rule.columns)
+        self.known: dict[tuple[str, ...], _Found] = {}
+
+    def answer(self, facts: Facts, cells: list[str]) -> _Found:
+        key = self.cells(cells)
+        if not self.rule.remembered:
+            return tuple((self.rule.name, complaint) for complaint in self.check(facts, *key))
+        answer = self.known.get(key)
         if answer is None:
-            answer = tuple((rule.name, complaint) for complaint in rule.check(self.facts, *key))
-            _remember(known, key, answer)
+            answer = tuple((self.rule.name, complaint) for complaint in self.check(facts, *key))
+            _remember(self.known, key, answer)
         return answer
 
 
