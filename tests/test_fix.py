@@ -155,7 +155,7 @@ def test_nothing_is_lost_and_fixing_twice_changes_nothing_more(
 
 def test_hostile_files_are_fixed_once_or_refused(facts: lint.Facts) -> None:
     done = [once for seed in range(200) if (once := fixed_or_none(hostile(seed), facts))]
-    assert len(done) > 50
+    assert len(done) > 20
     assert all(fixing.fixed(once.content, facts).content == once.content for once in done)
 
 
