@@ -14,16 +14,18 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hwcompat import markdown, matrix
+from hwcompat.consensus import Consensus, Explanation, consensus_of
 from hwcompat.errors import DataError, HwcompatError
+from hwcompat.merging import standing
 from hwcompat.model import CAPABILITIES, Row
+from hwcompat.query import Key, together
 from hwcompat.wording import ascii_line
 
 MAX_FILE, MAX_FILES = 32 * 2**20, 5000
@@ -38,7 +40,7 @@ SHOWN = 20
 _ABSENT = "column is missing, taken as empty"
 """A warning that costs no line: a file of an older version lacks newer columns."""
 
-Key = tuple[str, ...]
+Groups = Mapping[Key, Sequence[Row]]
 _GOOD = frozenset(("ok", "slow", "emulated"))
 
 
@@ -59,8 +61,8 @@ class Change:
     added: tuple[Row, ...]
     removed: tuple[Row, ...]
     edited: tuple[tuple[Row, Row], ...]
-    verdicts: tuple[tuple[Key, str, Counter[str], Counter[str]], ...]
-    contradictions: tuple[tuple[Key, str, Counter[str]], ...]
+    verdicts: tuple[tuple[Key, str, Consensus, Consensus], ...]
+    contradictions: tuple[tuple[Key, str, Consensus], ...]
     unread: tuple[str, ...]
 
 
@@ -90,15 +92,16 @@ def change(before: Side, after: Side) -> Change:
     old, new = set(before.rows), set(after.rows)
     edited = _edited(old - new, new - old)
     gone, come = {one for one, _ in edited}, {one for _, one in edited}
-    said_before, said_now = _statements(before.rows), _statements(after.rows)
+    then, now = together(standing(old)), together(standing(new))
+    touched = sorted(key for key in now if set(now[key]) != set(then.get(key, ())))
     return Change(
-        new_keys=tuple(sorted(said_now.keys() - said_before.keys())),
-        gone_keys=tuple(sorted(said_before.keys() - said_now.keys())),
+        new_keys=tuple(sorted(now.keys() - then.keys())),
+        gone_keys=tuple(sorted(then.keys() - now.keys())),
         added=tuple(sorted(new - old - come)),
         removed=tuple(sorted(old - new - gone)),
         edited=edited,
-        verdicts=tuple(_changed_verdicts(said_before, said_now)),
-        contradictions=tuple(_contradictions(said_now, {_key(row) for row in new - old})),
+        verdicts=tuple(_changed_verdicts(touched, then, now)),
+        contradictions=tuple(_contradictions(touched, now)),
         unread=tuple(sorted(set(after.warnings) - set(before.warnings))),
     )
 
@@ -110,40 +113,22 @@ def _edited(old: Iterable[Row], new: Iterable[Row]) -> tuple[tuple[Row, Row], ..
     return tuple(pairs)
 
 
-def _key(row: Row) -> Key:
-    return (row.gpu or row.pci_id or row.chip, row.chip, row.os, row.torch, row.cuda)
-
-
-Statements = dict[Key, dict[str, Counter[str]]]
-
-
-def _statements(rows: Iterable[Row]) -> Statements:
-    """How many rows say what of each capability; withdrawn and replaced rows say nothing."""
-    rows = tuple(rows)
-    replaced = {report for row in rows for report in row.supersedes.split()}
-    said: Statements = {}
-    for row in rows:
-        if row.retracted or row.report_id in replaced:
-            continue
-        of_key = said.setdefault(_key(row), {})
-        for name in CAPABILITIES:
-            if (verdict := getattr(row, name)) and verdict != "unknown":
-                of_key.setdefault(name, Counter())[verdict] += 1
-    return said
-
-
-def _changed_verdicts(before: Statements, now: Statements) -> Iterator[tuple[Key, str, Counter[str], Counter[str]]]:
-    for key in sorted(before.keys() & now.keys()):
-        for name in CAPABILITIES:
-            old, new = before[key].get(name, Counter()), now[key].get(name, Counter())
-            if set(old) != set(new):
+def _changed_verdicts(
+    keys: Iterable[Key], then: Groups, now: Groups
+) -> Iterator[tuple[Key, str, Consensus, Consensus]]:
+    for key in keys:
+        for name in CAPABILITIES if key in then else ():
+            old, new = consensus_of(then[key], name), consensus_of(now[key], name)
+            if (old.verdict, old.outcome) != (new.verdict, new.outcome):
                 yield key, name, old, new
 
 
-def _contradictions(now: Statements, touched: set[Key]) -> Iterator[tuple[Key, str, Counter[str]]]:
-    for key in sorted(touched & now.keys()):
-        for name, said in now[key].items():
-            if "faulty" in said and _GOOD & set(said):
+def _contradictions(keys: Iterable[Key], now: Groups) -> Iterator[tuple[Key, str, Consensus]]:
+    """Rows of a key say both, also where too little of it has a vote to change the verdict."""
+    for key in keys:
+        for name in CAPABILITIES:
+            said = consensus_of(now[key], name)
+            if "faulty" in said.counts and _GOOD & set(said.counts):
                 yield key, name, said
 
 
@@ -186,22 +171,31 @@ def _key_words(key: Key) -> str:
 
 
 def _row_words(row: Row) -> str:
-    return f"{_key_words(_key(row))} {markdown.code(row.report_id[:40] or 'no report id')}"
+    words = " ".join(markdown.code(part[:120]) for part in (row.gpu or row.chip, row.os, row.torch, row.cuda) if part)
+    return f"{words} {markdown.code(row.report_id[:40] or 'no report id')}"
 
 
-def _contradiction_line(item: tuple[Key, str, Counter[str]]) -> str:
+def _contradiction_line(item: tuple[Key, str, Consensus]) -> str:
     key, name, said = item
-    return f"{_key_words(key)}: {name} is {_counts(said)}"
+    why = "".join(f"; {_explanation_words(one)}" for one in said.explanations)
+    return f"{_key_words(key)}: {name} is {_counts(said)}, together {said.verdict}{why}"
 
 
-def _verdict_line(item: tuple[Key, str, Counter[str], Counter[str]]) -> str:
+def _explanation_words(one: Explanation) -> str:
+    passing, failing = (
+        " ".join(markdown.code(value[:60]) for value in side[:3]) for side in (one.passing, one.failing)
+    )
+    return f"{one.column} {passing} passes, {failing} fails"
+
+
+def _verdict_line(item: tuple[Key, str, Consensus, Consensus]) -> str:
     key, name, old, new = item
-    return f"{_key_words(key)}: {name} was {_counts(old)}, now {_counts(new)}"
+    return f"{_key_words(key)}: {name} was {old.verdict}, {_counts(old)}; now {new.verdict}, {_counts(new)}"
 
 
-def _counts(said: Counter[str]) -> str:
+def _counts(said: Consensus) -> str:
     """The words are verdicts, checked when the row was read."""
-    return " and ".join(f"{word} in {count}" for word, count in sorted(said.items())) or "not said"
+    return " and ".join(f"{word} in {count}" for word, count in sorted(said.counts.items())) or "not said"
 
 
 def _edit_line(pair: tuple[Row, Row]) -> str:

@@ -26,8 +26,8 @@ import matrix_change  # noqa: E402
 import row_from_issue  # noqa: E402
 
 CARD = Row(gpu="NVIDIA GeForce GTX 1660 Ti", chip="TU116", os="linux", torch="2.6.0+cu124", cuda="cu124", fp16="faulty")
-ROW = CARD._replace(source="measured", report_id="0" * 16, date="2026-11-21", fp32="ok")
-OTHER = ROW._replace(report_id="1" * 16, date="2026-11-22")
+ROW = CARD._replace(source="measured", report_id="0" * 16, date="2026-11-21", fp32="ok", level="full")
+OTHER = ROW._replace(report_id="1" * 16, date="2026-11-22", contributor="bob")
 
 
 def told(before: list[Row], after: list[Row]) -> str:
@@ -50,21 +50,28 @@ def test_the_same_rows_are_no_change_in_whatever_order():
 
 def test_a_first_row_is_a_new_key():
     [line] = sections(told([], [ROW]))["New keys"]
-    assert "GTX 1660 Ti" in line
+    assert line == "- <code>TU116</code> <code>linux</code> <code>2.6.0</code> <code>cu124</code>"
     assert list(sections(told([], [ROW]))) == ["New keys"]
 
 
 def test_a_second_voice_with_the_same_verdicts_changes_none():
-    text = told([ROW], [ROW, OTHER])
+    healthy = ROW._replace(fp16="ok")
+    text = told([healthy], [healthy, OTHER._replace(fp16="ok")])
     assert "1 rows added" in text
     assert sections(text) == {}
 
 
-def test_a_row_that_contradicts_is_told_first_with_counts():
-    found = sections(told([ROW, OTHER], [ROW, OTHER, ROW._replace(report_id="2" * 16, fp16="ok")]))
-    assert list(found) == ["Contradictions", "Changed verdicts"]
-    assert found["Contradictions"][0].endswith("fp16 is faulty in 2 and ok in 1")
-    assert found["Changed verdicts"][0].endswith("fp16 was faulty in 2, now faulty in 2 and ok in 1")
+def test_a_row_that_contradicts_is_told_first_with_counts_and_what_explains_it():
+    healthy = ROW._replace(report_id="2" * 16, fp16="ok", contributor="eve", driver="552.22")
+    found = sections(told([ROW._replace(driver="535.1")], [ROW._replace(driver="535.1"), healthy]))
+    assert next(iter(found)) == "Contradictions"
+    assert "fp16 is faulty in 1 and ok in 1, together unknown" in found["Contradictions"][0]
+    assert "driver <code>552.22</code> passes, <code>535.1</code> fails" in found["Contradictions"][0]
+
+
+def test_a_second_voice_can_change_a_verdict():
+    [line] = sections(told([ROW], [ROW, OTHER]))["Changed verdicts"]
+    assert line.endswith("fp16 was unknown, faulty in 1; now faulty, faulty in 2")
 
 
 def test_an_old_contradiction_is_not_told_again():

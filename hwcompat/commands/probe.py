@@ -74,6 +74,8 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
         return MachineError.exit_code
     recorded = () if no_record or found.simulated else api.record(found, matrix_folder)
     say(*[f"recorded in {path}" for path in recorded])
+    if recorded and not found.partial:
+        say("to share this: hwcompat contribute (shows every cell first, sends nothing by itself)")
     if found.interrupted:
         return INTERRUPTED
     return 1 if check and not found.ok else 0
