@@ -66,6 +66,8 @@ def facts() -> lint.Facts:
         ("failures", "b:float16:fail a:float16:fail b:float16:fail ...", "a:float16:fail b:float16:fail ..."),
         ("failures", "b:float16:fail a:what", None),
         ("exact_digest", "0123456789ABCDEF", "0123456789abcdef"),
+        ("report_id", "FEDCBA9876543210 0123456789abcdef", "0123456789abcdef fedcba9876543210"),
+        ("supersedes", "the old one", None),
         ("date", "2026/1/2", "2026-01-02"),
         ("date", "20260102", "2026-01-02"),
         ("date", "2026-01-02T03:04:05Z", "2026-01-02"),

@@ -21,11 +21,24 @@ from .reading import BOM, MAX_FILE, MAX_ROWS, BadLineError, Line, cells_of, join
 _NAMES = tuple(column.name for column in matrix.COLUMNS)
 _AT = {name: at for at, name in enumerate(_NAMES)}
 _FIX = "hwcompat matrix fix does it"
+_LATER = frozenset(("supersedes", "retracted"))
+"""Columns that files of the first version lack."""
 _REMEMBERED = 50_000  # answers a rule, forgotten together when there are more: a file may hold any number of values
 
 
 _VARYING = frozenset(
-    (*matrix.SPEEDS, "driver", "exact_digest", "fingerprint_digest", "url", "contributor", "date", "report_id", "note")
+    (
+        *matrix.SPEEDS,
+        "driver",
+        "exact_digest",
+        "fingerprint_digest",
+        "url",
+        "contributor",
+        "date",
+        "report_id",
+        "supersedes",
+        "note",
+    )
 )
 """Columns that tell rows apart: most others repeat from row to row, and are answered for together."""
 _PLAIN = re.compile(r"\d[0-9a-f.-]{0,63}")
@@ -198,7 +211,7 @@ class FileCheck:
                 yield self._finding(
                     1, name or "header", name, "unknown column", "columns_are_known", "take it out, or upgrade hwcompat"
                 )
-        missing = [name for name in _NAMES if name not in names]
+        missing = [name for name in _NAMES if name not in names and name not in _LATER]
         for name in missing:
             yield self._finding(1, name, "", "column is missing", "no_column_is_missing", _FIX)
         known = [name for name in names if name in _AT]
@@ -269,12 +282,13 @@ class FileCheck:
                 "keep one (hwcompat matrix merge does)",
             )
             return
-        report = cells[_AT["report_id"]]
-        if report and (held := self._ids.setdefault(report, number)) != number:
-            yield self._finding(
-                number, "report_id", report, f"line {held} has it too and says something else",
-                "report_ids_stand_once", "keep the right row, or give a correction its own id in supersedes",
-            )  # fmt: skip
+        for report in cells[_AT["report_id"]].split():
+            held = self._ids.setdefault(report, number)
+            if held != number:
+                yield self._finding(
+                    number, "report_id", report, f"line {held} has it too and says something else",
+                    "report_ids_stand_once", "keep the right row, or give a correction its own id and supersedes",
+                )  # fmt: skip
 
     def _place(self, number: int, cells: list[str]) -> Iterator[Finding]:
         if self.path.parent.name != "results":

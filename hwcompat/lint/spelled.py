@@ -26,6 +26,7 @@ _SYSTEMS = (
 _ARCHS = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64"}
 _NUMBER = re.compile(r"(\d{1,15}(?:\.\d{1,15})?(?:e[+-]?\d)?)(?: ?(?:gi?b|gb/s|tflops?(?:/s)?|x))?")
 _DAY = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?:[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))?")
+_ID = re.compile(r"[0-9a-f]{16}|reported-[0-9a-f]{12}")
 _FAILURE = re.compile(rf"[^\s:]+:[^\s:]*:(?:{'|'.join(sorted(BAD_STATUSES))})")
 
 
@@ -145,6 +146,11 @@ def _hexadecimal(value: str) -> str:
     return value.lower() if re.fullmatch(r"[0-9a-fA-F]{16}", value) else value
 
 
+def _ids(value: str) -> str:
+    words = value.lower().split(" ")
+    return " ".join(sorted(set(words))) if all(map(_ID.fullmatch, words)) else value
+
+
 def _failures(value: str) -> str:
     words = value.split(" ")
     end = [words.pop()] if words[-1] == "..." else []
@@ -155,7 +161,8 @@ _SPELLINGS: dict[str, Spelling] = {
     **dict.fromkeys(NUMBERS, _number),
     **dict.fromkeys(CAPABILITIES, _word(("ok", "emulated", "slow", "unknown", "unsupported", "faulty"))),
     **dict.fromkeys(("pci_id", "pci_subsystem"), _pci),
-    **dict.fromkeys(("exact_digest", "fingerprint_digest", "report_id"), _hexadecimal),
+    **dict.fromkeys(("exact_digest", "fingerprint_digest"), _hexadecimal),
+    **dict.fromkeys(("report_id", "supersedes"), _ids),
     "compute_capability": _capability,
     "os": _system,
     "arch": _arch,

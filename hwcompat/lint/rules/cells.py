@@ -127,7 +127,7 @@ def urls_are_https(facts: Facts, column: Column, value: str) -> tuple[str, str] 
     return "no plain https address", "give the address as https://host/path, other characters percent-encoded"
 
 
-@cell_rule("gpu", "contributor", "note")
+@cell_rule("gpu", "contributor", "retracted", "note")
 def nothing_personal_stands_in_a_row(facts: Facts, column: Column, value: str) -> tuple[str, str] | None:
     """No path, host or user name, serial number or address is published."""
     if redaction.scrub(value) == value or not value.isprintable():

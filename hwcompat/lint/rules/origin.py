@@ -23,11 +23,23 @@ def rows_have_a_source(facts: Facts, source: str) -> Iterator[Complaint]:
 
 @row_rule("source", "report_id", remembered=False)
 def report_ids_have_their_form(facts: Facts, source: str, report_id: str) -> Iterator[Complaint]:
-    """A measured row carries its report's id, a reported one the hash over its cells."""
+    """A measured row carries the ids of its reports, sorted and each once, a reported one the hash over its cells."""
     if source in _IDS and report_id:
         form, what = _IDS[source]
-        if not form.fullmatch(report_id):
+        ids = report_id.split(" ") if source == "measured" else [report_id]
+        if ids != sorted(set(ids)) or not all(map(form.fullmatch, ids)):
             yield Complaint("report_id", report_id, f"not {what}, as a {source} row has it", "restore the row's own id")
+
+
+@row_rule("report_id", "supersedes")
+def supersedes_names_other_reports(facts: Facts, report_id: str, supersedes: str) -> Iterator[Complaint]:
+    """A row replaces rows of other reports, named by their ids, sorted and each once."""
+    if supersedes:
+        ids = supersedes.split(" ")
+        if ids != sorted(set(ids)) or not all(any(form.fullmatch(one) for form, _ in _IDS.values()) for one in ids):
+            yield Complaint("supersedes", supersedes, "not a sorted list of report ids", "name the ids of the old rows")
+        elif own := {*ids} & {*report_id.split(" ")}:
+            yield Complaint("supersedes", own.pop(), "the row's own id", "take it out, or give the new row an id")
 
 
 @row_rule("source", "report_id", remembered=False)
