@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 CHUNK = 1024
 """Lines read together: one bad line makes its chunk slow, and only that."""
@@ -90,3 +92,82 @@ def _cleaned(cells: Sequence[str], known: dict[str, str], usable: Callable[[str]
             return None
         known[cell] = value
     return list(map(known.__getitem__, cells))
+
+
+# --- leaving lines out before they are read ---------------------------------------------------------------------------
+
+
+class Condition(NamedTuple):
+    """A row satisfies it if any of these columns holds an accepted value, which never is the empty one.
+
+    `word`: text that every line with an accepted value holds, if there is one: it makes the search faster.
+    """
+
+    columns: tuple[str, ...]
+    accepts: Callable[[str], bool]
+    word: str = ""
+
+
+class Screen:
+    """Blanks the lines that cannot satisfy every condition, from a first look at their bytes.
+
+    What is left may still fail a condition (quoted cells, broken lines): whoever reads it asks again. Lines keep their
+    places, so that findings name the right one; of a line that is blanked nothing is found.
+    """
+
+    def __init__(self, header: Sequence[str], conditions: Sequence[Condition]) -> None:
+        places = ([header.index(name) for name in one.columns if name in header] for one in conditions)
+        tests = [(max(at, default=-1), at, one.accepts) for at, one in zip(places, conditions, strict=True)]
+        self._words = [one.word.encode("ascii") for one in conditions if one.word]
+        self._tests = [(last, at, _Remembered(accepts)) for last, at, accepts in sorted(tests, key=itemgetter(0))]
+
+    def sifted(self, lines: list[bytes]) -> list[bytes]:
+        """The lines with an empty one in place of each that cannot satisfy the conditions."""
+        for word in self._words:
+            lines = [line if word in line else b"" for line in lines]
+        for last, places, known in self._tests:
+            lines = _sifted(lines, last, itemgetter(*places), known) if places else [b""] * len(lines)
+        return lines
+
+
+class _Remembered(dict[Any, bool]):
+    """Whether a cell, or any of a tuple of cells, is accepted; asked once for each that occurs."""
+
+    def __init__(self, accepts: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._accepts = accepts
+
+    def __missing__(self, key: bytes | tuple[bytes, ...]) -> bool:
+        if len(self) > _KNOWN_LIMIT:
+            self.clear()
+        found = self[key] = any(map(self._may, key if isinstance(key, tuple) else (key,)))
+        return found
+
+    def _may(self, cell: bytes) -> bool:
+        try:
+            value = cell.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            return True  # whoever reads the line says so
+        return bool(value) and self._accepts(value)
+
+
+def _sifted(lines: list[bytes], last: int, pick: Callable[[list[bytes]], Any], known: _Remembered) -> list[bytes]:
+    def may(line: bytes) -> bool:
+        try:
+            return _is_quoted(line, last) or known[pick(line.split(b",", last + 1))]
+        except IndexError:  # too few cells, which whoever reads the line says
+            return True
+
+    try:
+        return [
+            line if line and (known[pick(line.split(b",", last + 1))] or (b'"' in line and may(line))) else b""
+            for line in lines
+        ]
+    except IndexError:
+        return [line if line and may(line) else b"" for line in lines]
+
+
+def _is_quoted(line: bytes, last: int) -> bool:
+    """Whether a quote stands in the cells up to `last`: then commas may be part of a cell."""
+    rest = line.split(b",", last + 1)[last + 1 :]
+    return b'"' in line[: len(line) - len(rest[0])] if rest else b'"' in line

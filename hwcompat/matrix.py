@@ -162,16 +162,17 @@ class _File(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def read_rows(path: Path) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+def read_rows(path: Path, wanted: Sequence[bulk.Condition] = ()) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows of one file, in its order, and a warning "file:line: column: reason" for what is wrong in it.
 
     UTF-8 with or without BOM, LF or CRLF. Never raises: a file that cannot be read is a warning and no row.
+    wanted: lines that cannot satisfy these conditions are left unread, and nothing is said of them.
     """
     try:
         content = store.read_bytes(path)
     except OSError as error:
         return (), (f"{path}:1: file: cannot be read: {error.strerror or error}",)
-    parsed = _parse(content, str(path))
+    parsed = _parse(content, str(path), wanted)
     return tuple(row for row, _ in parsed.records), parsed.warnings
 
 
@@ -191,7 +192,7 @@ def _gather(files: Iterable[Path]) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     return tuple(row for rows, _ in found for row in rows), tuple(text for _, texts in found for text in texts)
 
 
-def _parse(content: bytes, file: str) -> _File:
+def _parse(content: bytes, file: str, wanted: Sequence[bulk.Condition] = ()) -> _File:
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -201,22 +202,22 @@ def _parse(content: bytes, file: str) -> _File:
         layout = _layout(tuple(cell.strip() for cell in _cells(lines[0])))
     except _BadLineError as bad:
         return _File(_layout(_NAMES), unread=tuple(lines), warnings=(f"{file}:1: {bad.column}: {bad.reason}",))
-    return _parse_lines(lines[1:], layout, file)
+    return _parse_lines(lines[1:], layout, file, wanted)
 
 
-def _parse_lines(lines: list[bytes], layout: _Layout, file: str) -> _File:
+def _parse_lines(lines: list[bytes], layout: _Layout, file: str, wanted: Sequence[bulk.Condition] = ()) -> _File:
     unread: list[bytes] = []
     records: list[_Record] = []
     warnings = list(_layout_warnings(layout, file))
-    reader = _bulk_reader(layout)
+    reader, screen = _bulk_reader(layout), bulk.Screen(layout.header, wanted)
     for start in range(0, len(lines), bulk.CHUNK):
-        chunk = lines[start : start + bulk.CHUNK]
+        chunk = screen.sifted(lines[start : start + bulk.CHUNK])
         columns = reader.columns(chunk)
         if columns is None:
             _parse_one_by_one(chunk, start + 2, layout, file, (records, unread, warnings))
         else:
-            wanted, extra = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
-            rows = map(Row._make, zip(*wanted, strict=True))
+            own, extra = columns[: len(COLUMNS)], columns[len(COLUMNS) :]
+            rows = map(Row._make, zip(*own, strict=True))
             records += zip(rows, zip(*extra, strict=True) if extra else repeat(()), strict=False)
     return _File(layout, tuple(records), tuple(unread), tuple(warnings))
 

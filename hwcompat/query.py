@@ -16,6 +16,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
+from .bulk import Condition
 from .errors import UsageError
 from .matrix import NUMBERS
 from .model import CAPABILITIES, VERDICTS, Row
@@ -50,13 +51,6 @@ class Filter(NamedTuple):
     source: str = ""
     os: str = ""
     since: str = ""
-
-
-class Condition(NamedTuple):
-    """A row satisfies it if any of these columns holds an accepted value."""
-
-    columns: tuple[str, ...]
-    accepts: Accepts
 
 
 def select(rows: Iterable[Row], wanted: Filter) -> list[Row]:
@@ -179,7 +173,7 @@ def _verdicts(wanted: Sequence[str], capabilities: Sequence[str]) -> list[Condit
         name, equals, verdict = text.rpartition("=")
         if verdict not in VERDICTS or (equals and name not in CAPABILITIES):
             raise UsageError(f"{text!r} is no verdict", f"write fp16=faulty, or one of {' '.join(VERDICTS)}")
-        found.append(Condition((name,) if equals else chosen, _equals(verdict)))
+        found.append(Condition((name,) if equals else chosen, _equals(verdict), word=verdict))
     return found
 
 

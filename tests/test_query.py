@@ -123,6 +123,31 @@ def test_a_filter_equals_a_loop_that_asks_every_row(rows: list[Row], wanted: Fil
     assert query.select(rows, wanted) == [row for row in rows if naive(row, wanted)]
 
 
+def quoted(row: Row) -> str:
+    return query.csv_text([row]).split("\n", 1)[1].replace("TU116", '"TU116"').rstrip("\n")
+
+
+_lines = st.lists(
+    st.builds(lambda row, note: quoted(row._replace(note=note)), realistic(), st.sampled_from(("", 'a, "b"', "é")))
+    | realistic().map(quoted)
+    | realistic().map(lambda row: quoted(row).replace(",", " ,"))
+    | st.sampled_from(("", ",,", "x", '"', 'TU116,"', "faulty,faulty", "a\x00b", "\ufffd")),
+    max_size=10,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_lines, filters, st.sampled_from((Row._fields, Row._fields[::-1], ("gpu", "fp16", "power"))), st.booleans())
+def test_lines_left_unread_would_not_have_been_selected(lines: list[str], wanted: Filter, header: tuple, crlf: bool):
+    content = ("\r\n" if crlf else "\n").join([",".join(header), *lines]).encode().replace(b"\xef\xbf\xbd", b"\xff")
+    every = matrix._parse(content, "f")
+    some = matrix._parse(content, "f", query.conditions(wanted))
+    assert query.select([row for row, _ in some.records], wanted) == query.select(
+        [row for row, _ in every.records], wanted
+    )
+    assert set(some.warnings) <= set(every.warnings)
+
+
 @pytest.mark.parametrize("field", [name for name in Filter._fields if name not in ("capability", "verdict")])
 @settings(max_examples=60, deadline=None)
 @given(rows=many_rows, wanted=filters)
@@ -265,6 +290,18 @@ def test_show_says_what_was_withdrawn_in_plain_ascii(run, row_file: Path):
     everything = run("show", str(row_file)).stdout
     assert everything.isascii()
     assert "[retracted: loose riser]" in everything
+
+
+def test_show_tells_a_file_without_a_match_from_one_without_a_usable_row(run, row_file: Path, tmp_path: Path):
+    assert run("show", str(row_file), "--chip", "GH100").stdout == "no row\n"
+    older = tmp_path / "older.csv"
+    older.write_text("gpu,chip\nTesla T4,TU104\n", encoding="utf-8")
+    done = run("show", str(older), "--chip", "GH100")
+    assert (done.returncode, done.stdout) == (0, "no row\n")
+    older.write_text("gpu,chip\nx,y,z\n", encoding="utf-8")
+    assert run("show", str(older), "--chip", "GH100").returncode == 4
+    older.write_text("name\nTesla T4\n", encoding="utf-8")
+    assert run("show", str(older), "--chip", "GH100").returncode == 4
 
 
 @pytest.mark.parametrize("wrong", [("--torch", "x"), ("--sort", "colour"), ("--verdict", "bad"), ("--limit", "0")])

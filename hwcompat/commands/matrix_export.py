@@ -28,6 +28,7 @@ def export(out: Path, files: tuple[Path, ...], **filters: Any) -> None:
 
     if out.suffix.lower() not in exporting.FORMATS:
         raise UsageError(f"{out.name}: the ending names no format", f"choose of {' '.join(exporting.FORMATS)}")
-    rows = query.select(chosen_rows(files), chosen_filter(filters))
+    wanted = chosen_filter(filters)
+    rows = query.select(chosen_rows(files, query.conditions(wanted)), wanted)
     count = exporting.export(rows, out)
     say(f"wrote {count} rows to {out}")

@@ -52,12 +52,12 @@ def show(
     if together and as_csv:
         raise click.UsageError("--together has no CSV form: take --json")
     wanted = chosen_filter(filters)
-    query.conditions(wanted)  # a filter that cannot be meant is told before anything is read
-    rows = chosen_rows(files)
+    asked = query.conditions(wanted)  # a filter that cannot be meant is told before anything is read
+    rows = chosen_rows(files, () if together else asked)
     if together:
         from hwcompat import merging
 
-        rows = merging.standing(rows)  # before anything is left out: a row can be withdrawn by one about another card
+        rows = merging.standing(rows)  # of all of them: a row can be withdrawn by one about another card
     found = query.select(rows, wanted)
     if sort:
         found = query.ordered(found, sort)
