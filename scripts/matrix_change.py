@@ -34,6 +34,8 @@ MAX_TEXT = 60_000
 """Characters of the answer: GitHub takes comments of up to 65,536."""
 MARK = "<!-- matrix change -->"
 """The first line: by it the workflow finds its own comment again."""
+NOTHING = "Nothing in matrix/results changes."
+"""The whole answer where that is so: the workflow then writes no comment."""
 SHOWN = 20
 """Items of one list; the rest is counted."""
 
@@ -137,6 +139,8 @@ def _contradictions(keys: Iterable[Key], now: Groups) -> Iterator[tuple[Key, str
 
 def as_markdown(found: Change) -> str:
     """ASCII Markdown of bounded length; every word that stood in a row or a file's name is code."""
+    if not (found.added or found.edited or found.removed or found.unread):
+        return f"{MARK}\n{NOTHING}\n"
     parts = [
         f"{MARK}\n### What this change means for the matrix",
         f"{len(found.added)} rows added, {len(found.edited)} edited, {len(found.removed)} removed; "

@@ -44,8 +44,7 @@ def sections(text: str) -> dict[str, list[str]]:
 
 
 def test_the_same_rows_are_no_change_in_whatever_order():
-    assert "0 rows added, 0 edited, 0 removed; 0 new keys" in told([ROW, OTHER], [OTHER, ROW])
-    assert sections(told([ROW, OTHER], [OTHER, ROW])) == {}
+    assert told([ROW, OTHER], [OTHER, ROW]) == f"{matrix_change.MARK}\n{matrix_change.NOTHING}\n"
 
 
 def test_a_first_row_is_a_new_key():
@@ -118,6 +117,7 @@ def assert_harmless(text: str) -> None:
     for inside in re.findall("<code>(.*?)</code>", text, re.DOTALL):
         assert re.fullmatch(r"(?:[A-Za-z0-9 ]|(?<=[0-9])[.-](?=[0-9])|&#\d+;)*", inside)
     outside = re.sub("<code>.*?</code>", "", text, flags=re.DOTALL).replace(matrix_change.MARK, "")
+    outside = outside.replace(matrix_change.NOTHING, "")
     assert text.isascii()
     assert re.fullmatch(r"[A-Za-z0-9_ .,:;>\n#-]*", outside), outside
     assert not re.search(r"#\d|^\s*::|##\[", outside, re.MULTILINE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,8 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from hwcompat import contribute
+from hwcompat import contribute, matrix
 from hwcompat.model import Row
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import matrix_change
 
 GITHUB = Path(__file__).resolve().parents[1] / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -94,8 +99,25 @@ def test_the_run_that_writes_runs_nothing_of_a_pull_request():
     assert not [step for step in comment["steps"] if "checkout" in step.get("uses", "")]
     [script] = [step["run"] for step in compare["steps"] if "run" in step]
     assert script.startswith("python3 -I -S scripts/matrix_change.py ")
+    assert f"grep -q '^{matrix_change.NOTHING.rstrip('.')}'" in script
+    assert matrix_change.MARK in comment["steps"][-1]["run"], "by it the comment is found again"
     [rows] = [step["with"]["path"] for step in compare["steps"] if "download" in step.get("uses", "")]
     assert rows.startswith("${{ runner.temp }}/"), "outside of the checkout"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="GitHub runs this step under Linux")
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_comment_is_wanted_only_where_rows_change(tmp_path: Path, changed: bool):
+    root, output = GITHUB.parent, tmp_path / "output"
+    shutil.copytree(root / "matrix" / "results", tmp_path / "rows")
+    if changed:
+        matrix.append_row(tmp_path / "rows" / "cpu.csv", Row(gpu="@ann", chip="cpu", fp16="ok", source="measured"))
+    [script] = [step["run"] for step in loaded(OURS[0])["jobs"]["compare"]["steps"] if "run" in step]
+    env = {**os.environ, "RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(output)}
+    subprocess.run(["bash", "-e", "-c", script], env=env, cwd=root, check=True)
+    assert output.exists() == changed
+    assert not changed or output.read_text(encoding="utf-8") == "told=true\n"
+    assert (tmp_path / "comment.md").read_text(encoding="utf-8").startswith(matrix_change.MARK)
 
 
 # --- the step that writes, with a GitHub that only takes notes --------------------------------------------------------
