@@ -14,6 +14,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hwcompat import markdown, matrix
 from hwcompat.consensus import Consensus, Explanation, consensus_of
+from hwcompat.digests import Disagreement, disagreements
 from hwcompat.errors import DataError, HwcompatError
 from hwcompat.merging import standing
 from hwcompat.model import CAPABILITIES, Row
@@ -65,6 +67,7 @@ class Change:
     edited: tuple[tuple[Row, Row], ...]
     verdicts: tuple[tuple[Key, str, Consensus, Consensus], ...]
     contradictions: tuple[tuple[Key, str, Consensus], ...]
+    digests: tuple[Disagreement, ...]
     unread: tuple[str, ...]
 
 
@@ -104,6 +107,7 @@ def change(before: Side, after: Side) -> Change:
         edited=edited,
         verdicts=tuple(_changed_verdicts(touched, then, now)),
         contradictions=tuple(_contradictions(touched, now)),
+        digests=disagreements(row for key in touched for row in now[key]),
         unread=tuple(sorted(set(after.warnings) - set(before.warnings))),
     )
 
@@ -145,7 +149,9 @@ def as_markdown(found: Change) -> str:
         f"{MARK}\n### What this change means for the matrix",
         f"{len(found.added)} rows added, {len(found.edited)} edited, {len(found.removed)} removed; "
         f"{len(found.new_keys)} new keys, {len(found.gone_keys)} keys gone.",
+        *_section("Who speaks in the added rows", _voices(found.added), lambda one: one),
         *_section("Contradictions", found.contradictions, _contradiction_line),
+        *_section("Digests that disagree", found.digests, _digest_line),
         *_section("Changed verdicts", found.verdicts, _verdict_line),
         *_section("New keys", found.new_keys, _key_words),
         *_section("Keys gone", found.gone_keys, _key_words),
@@ -183,6 +189,18 @@ def _contradiction_line(item: tuple[Key, str, Consensus]) -> str:
     key, name, said = item
     why = "".join(f"; {_explanation_words(one)}" for one in said.explanations)
     return f"{_key_words(key)}: {name} is {_counts(said)}, together {said.verdict}{why}"
+
+
+def _voices(rows: Iterable[Row]) -> list[str]:
+    """Whoever is named there should have opened the pull request, or be known to have sent the row."""
+    voices = Counter(row.contributor or row.url or "anonymous" for row in rows)
+    return [f"{markdown.code(voice[:80])}: {count}" for voice, count in sorted(voices.items())]
+
+
+def _digest_line(one: Disagreement) -> str:
+    machine = " ".join(markdown.code(value[:60]) for value in one.key.values() if value)
+    suspects = ", ".join(markdown.code(row.report_id[:40] or "no report id") for row in one.suspects[:5])
+    return f"{one.kind} digests of {machine}: look at {suspects}"
 
 
 def _explanation_words(one: Explanation) -> str:

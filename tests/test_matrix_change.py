@@ -50,20 +50,28 @@ def test_the_same_rows_are_no_change_in_whatever_order():
 def test_a_first_row_is_a_new_key():
     [line] = sections(told([], [ROW]))["New keys"]
     assert line == "- <code>TU116</code> <code>linux</code> <code>2.6.0</code> <code>cu124</code>"
-    assert list(sections(told([], [ROW]))) == ["New keys"]
+    assert list(sections(told([], [ROW]))) == ["Who speaks in the added rows", "New keys"]
 
 
 def test_a_second_voice_with_the_same_verdicts_changes_none():
     healthy = ROW._replace(fp16="ok")
     text = told([healthy], [healthy, OTHER._replace(fp16="ok")])
     assert "1 rows added" in text
-    assert sections(text) == {}
+    assert sections(text) == {"Who speaks in the added rows": ["- <code>bob</code>: 1"]}
+
+
+def test_digests_that_disagree_within_a_key_are_told():
+    before = [ROW._replace(exact_digest="a" * 16), OTHER._replace(exact_digest="a" * 16)]
+    odd = ROW._replace(report_id="2" * 16, contributor="eve", exact_digest="b" * 16)
+    [line] = sections(told(before, [*before, odd]))["Digests that disagree"]
+    assert line.startswith("- exact digests of <code>NVIDIA GeForce GTX 1660 Ti</code>")
+    assert line.endswith(f"look at <code>{'2' * 16}</code>")
 
 
 def test_a_row_that_contradicts_is_told_first_with_counts_and_what_explains_it():
     healthy = ROW._replace(report_id="2" * 16, fp16="ok", contributor="eve", driver="552.22")
     found = sections(told([ROW._replace(driver="535.1")], [ROW._replace(driver="535.1"), healthy]))
-    assert next(iter(found)) == "Contradictions"
+    assert list(found)[:2] == ["Who speaks in the added rows", "Contradictions"]
     assert "fp16 is faulty in 1 and ok in 1, together unknown" in found["Contradictions"][0]
     assert "driver <code>552.22</code> passes, <code>535.1</code> fails" in found["Contradictions"][0]
 

@@ -55,7 +55,7 @@ def contribute(
     written = _written(planned, options["yes"], options["dry_run"])
     texts = rules.words(offer.rows, offer.new_cards)
     if options["as_json"]:
-        give(_json(offer, _checkout_facts(planned, texts, written)), options["output"])
+        give(_json(offer, _checkout_facts(planned, texts, folder, written)), options["output"])
     elif written or options["dry_run"] or all(edit.there for edit in planned):
         give(_checkout_text(planned, texts, folder), options["output"])
     return 0
@@ -81,7 +81,7 @@ def _show(offer: Contribution, run: Report) -> None:
     """Every cell to stderr, before anything is asked, written or linked."""
     from hwcompat import contribute as rules
 
-    say(f"of report {run.id} this would be published, and nothing else:", *rules.shown(offer.rows))
+    say(f"of report {run.id} this would be published under CC0-1.0, and nothing else:", *rules.shown(offer.rows))
     say(*[f"no row of {reason}" for reason in offer.left_out])
     say(*[f"a new card, welcome: {text}" for text in offer.new_cards])
     if any(not row.level for row in offer.rows):
@@ -103,7 +103,7 @@ def _written(planned: Sequence[Edit], yes: bool, dry_run: bool) -> bool:
         say("nothing was written")
         return False
     rules.write(planned)
-    say("written; nothing was committed or sent")
+    say("written; nothing was committed or sent (a commit adds the name and address of your git settings)")
     return True
 
 
@@ -137,9 +137,9 @@ def _checkout_text(planned: Sequence[Edit], texts: Words, folder: Path) -> str:
     )
 
 
-def _checkout_facts(planned: Sequence[Edit], texts: Words, written: bool) -> dict[str, Any]:
+def _checkout_facts(planned: Sequence[Edit], texts: Words, folder: Path, written: bool) -> dict[str, Any]:
     return {
-        "files": [{"path": str(edit.path), "there": edit.there} for edit in planned],
+        "files": [{"path": edit.path.relative_to(folder).as_posix(), "there": edit.there} for edit in planned],
         "written": written,
         "commit_message": texts.commit_message,
         "pull_request": {"title": texts.subject, "body": texts.body},
@@ -153,6 +153,7 @@ def _give_link(offer: Contribution, link: Link, as_json: bool, output: Path | No
     from hwcompat import matrix as matrices
 
     say("open the link and send the form" if link.filled else "the row is too long for a link: paste it into the form")
+    say("GitHub shows the name that you are signed in with")
     csv = matrices.to_text(offer.rows)
     if as_json:
         give(_json(offer, {"issue": link.url, "filled": link.filled, "csv": csv}), output)
