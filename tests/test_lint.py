@@ -290,8 +290,17 @@ def test_answers_are_remembered_in_bounded_memory(rules: lint.Rules, monkeypatch
     fresh = lint.Rules(rules.facts)
     for number in range(50):
         assert fresh.check(list(CLEAN._replace(note=f"note {number}"))) == ([], True)
-    assert len(fresh._together) <= 10
-    assert all(len(each.known) <= 10 for each in (*fresh._columns, *fresh._rules_together, *fresh._rules_apart))
+    groups = [*fresh._groups, fresh._rest]
+    assert len(groups) > 3
+    memories = [part.known for group in groups for part in (group, *group.columns, *group.rules)]
+    assert all(len(known) <= 10 for known in memories)
+
+
+def test_every_cell_and_rule_is_looked_at_once(rules: lint.Rules) -> None:
+    groups = [*rules._groups, rules._rest]
+    assert sorted(each.column.name for group in groups for each in group.columns) == sorted(Row._fields)
+    asked = [each.rule.name for group in groups for each in group.rules]
+    assert sorted(asked) == sorted(rule.name for rule in lint.every_rule()[1])
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,44 +53,59 @@ class Rules:
     def __init__(self, facts: Facts) -> None:
         cell_rules, row_rules = every_rule()
         self.facts = facts
-        self._columns = [_ColumnRules(at, column, cell_rules) for at, column in enumerate(matrix.COLUMNS)]
-        self._varying = [each for each in self._columns if each.column.name in _VARYING]
-        self._steady = [each for each in self._columns if each.column.name not in _VARYING]
-        self._steady_cells = itemgetter(*(each.at for each in self._steady))
-        together = [rule for rule in row_rules if rule.remembered and not _VARYING & {*rule.columns}]
-        self._rules_together = [_RowRule(rule) for rule in together]
-        self._rules_apart = [_RowRule(rule) for rule in row_rules if rule not in together]
-        self._together: dict[tuple[str, ...], tuple[_Found, bool]] = {}
+        columns = {column.name: _ColumnRules(at, column, cell_rules) for at, column in enumerate(matrix.COLUMNS)}
+        apart = [rule for rule in row_rules if not rule.remembered or _VARYING & {*rule.columns}]
+        families: dict[str, list[NamedRule]] = {}
+        for rule in row_rules:
+            if rule not in apart:
+                families.setdefault(rule.check.__module__, []).append(rule)
+        self._groups = [_Group(_union(rules), rules, columns) for rules in families.values()]
+        self._groups.append(_Group([name for name in columns if name not in _VARYING], [], columns))
+        self._rest = _Group(list(columns), apart, columns)
 
     def check(self, cells: list[str]) -> tuple[list[tuple[str, Complaint]], bool]:
         """(rule, complaint) for the cells of a row in column order, and whether the matrix can use the row."""
-        key = self._steady_cells(cells)
-        answer = self._together.get(key)
-        if answer is None:
-            answer = self._check(cells, self._steady, self._rules_together)
-            _remember(self._together, key, answer)
-        rest, rest_usable = self._check(cells, self._varying, self._rules_apart)
-        if not answer[0] and not rest:
-            return [], True
-        found = sorted((*answer[0], *rest), key=lambda each: _AT.get(each[1].column, 0))
-        return found, answer[1] and rest_usable
+        found, usable = self._rest.compute(self.facts, cells)
+        for group in self._groups:
+            key = group.key(cells)
+            answer = group.known.get(key)
+            if answer is None:
+                answer = group.compute(self.facts, cells)
+                _remember(group.known, key, answer)
+            if answer[0]:
+                found, usable = (*found, *answer[0]), usable and answer[1]
+        return sorted(found, key=lambda each: _AT.get(each[1].column, 0)) if found else [], usable
 
-    def _check(
-        self, cells: list[str], columns: Sequence[_ColumnRules], rules: Sequence[_RowRule]
-    ) -> tuple[_Found, bool]:
+
+def _union(rules: Iterable[NamedRule]) -> list[str]:
+    wanted = {name for rule in rules for name in rule.columns}
+    return [name for name in _NAMES if name in wanted]
+
+
+class _Group:
+    """Row rules of one family and the cells they read. The cells that no earlier group looked at are its own: making a
+    group takes them out of `columns`."""
+
+    def __init__(self, names: list[str], rules: Iterable[NamedRule], columns: dict[str, _ColumnRules]) -> None:
+        self.key = _getter(names)
+        self.columns = [columns.pop(name) for name in names if name in columns]
+        self.rules = [_RowRule(rule) for rule in rules]
+        self.known: dict[tuple[str, ...], tuple[_Found, bool]] = {}
+
+    def compute(self, facts: Facts, cells: list[str]) -> tuple[_Found, bool]:
         found: list[tuple[str, Complaint]] = []
         usable = True
-        for each in columns:
+        for each in self.columns:
             value = cells[each.at]
             if value:
                 answer = each.known.get(value)
                 if answer is None:
-                    answer = each.answer(self.facts, value)
+                    answer = each.answer(facts, value)
                 if answer[0]:
                     found += answer[0]
                     usable = usable and answer[1]
-        for rule in rules:
-            found += rule.answer(self.facts, cells)
+        for rule in self.rules:
+            found += rule.answer(facts, cells)
         return tuple(found), usable
 
 
@@ -134,7 +149,7 @@ class _RowRule:
         return answer
 
 
-def _getter(columns: tuple[str, ...]) -> Callable[[list[str]], tuple[str, ...]]:
+def _getter(columns: Iterable[str]) -> Callable[[list[str]], tuple[str, ...]]:
     places = [_AT[name] for name in columns]
     if len(places) == 1:
         [place] = places

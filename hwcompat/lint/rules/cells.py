@@ -59,7 +59,7 @@ def cells_are_no_formulas(facts: Facts, column: Column, value: str) -> tuple[str
 def unknown_is_an_empty_cell(facts: Facts, column: Column, value: str) -> tuple[str, str] | None:
     """No cell is a bare nan, null, NA or None, which readers turn into "missing"."""
     bare = value.strip()
-    if matrix.clean(bare) == bare or not bare or matrix.clean(bare) not in ("", "nonfinite"):
+    if len(bare) > 9 or matrix.clean(bare) == bare or not bare or matrix.clean(bare) not in ("", "nonfinite"):
         return None
     return "reads as a missing value", "leave the cell empty if it is unknown, write nonfinite for NaN or infinity"
 
@@ -130,9 +130,10 @@ def urls_are_https(facts: Facts, column: Column, value: str) -> tuple[str, str] 
 @cell_rule("gpu", "contributor", "retracted", "note")
 def nothing_personal_stands_in_a_row(facts: Facts, column: Column, value: str) -> tuple[str, str] | None:
     """No path, host or user name, serial number or address is published."""
-    if redaction.scrub(value) == value or not value.isprintable():
+    scrubbed = redaction.scrub(value)
+    if scrubbed == value or not value.isprintable():
         return None
-    return "holds what could say whose machine it is", f"take it out: {redaction.scrub(value)[:80]!a}"
+    return "holds what could say whose machine it is", f"take it out: {scrubbed[:80]!a}"
 
 
 @cell_rule(*CAPABILITIES, "failures", "source", "os", "level")
