@@ -218,11 +218,15 @@ class Key(NamedTuple):
     cuda: str
 
 
-def together(rows: Iterable[Row]) -> dict[Key, list[Row]]:
-    """`rows` by what they are about, in the order of the keys' first rows."""
+def _chip_or_name(row: Row) -> str:
+    return row.chip or row.gpu
+
+
+def together(rows: Iterable[Row], card_of: Callable[[Row], str] = _chip_or_name) -> dict[Key, list[Row]]:
+    """`rows` by what they are about, in the order of the keys' first rows; `cardnames.card_of_row` knows aliases."""
     groups: dict[Key, list[Row]] = {}
     for row in rows:
-        key = Key(row.chip or row.gpu, row.os, row.torch.partition("+")[0], row.cuda)
+        key = Key(card_of(row), row.os, row.torch.partition("+")[0], row.cuda)
         groups.setdefault(key, []).append(row)
     return groups
 

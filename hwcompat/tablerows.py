@@ -150,6 +150,14 @@ def other_gpu(row: Record) -> Gpu:
     return Gpu(name=_text(row, "name"), vendor=vendor, compute_capability=target or None)
 
 
+def alias(row: Record) -> tuple[str, str]:
+    """Another name of a card, and the name gpus.csv has for it."""
+    _one_of(row, "used_by", ("cuda", "nvml", "pci", "shop", "people"))
+    _one_of(row, "verified", VERIFIED)
+    _text(row, "source")
+    return _text(row, "alias"), _text(row, "name")
+
+
 def build(row: Record) -> Build:
     return Build(
         torch=_version(row, "torch"),

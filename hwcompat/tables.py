@@ -73,6 +73,10 @@ class Tables:
             self.folders, "last_builds.csv", tablerows.last_build, lambda last: (last.compute_capability, last.os)
         )
 
+    @cached_property
+    def _aliases(self) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        return _read_if_there(self.folders, "aliases.csv", tablerows.alias, lambda alias: alias)
+
     @property
     def cards(self) -> tuple[Card, ...]:
         return self._cards[0]
@@ -108,6 +112,11 @@ class Tables:
         return MappingProxyType({spellings(gpu.name)[0]: gpu for gpu in self._other_gpus[0]})
 
     @property
+    def aliases(self) -> tuple[tuple[str, str], ...]:
+        """(another name, name in gpus.csv) of cards; a folder may lack the file, then none is known."""
+        return self._aliases[0]
+
+    @property
     def last_builds(self) -> tuple[LastBuild, ...]:
         """What served cards that no build of `builds` serves; a folder may lack the file, then nothing is known."""
         return self._last_builds[0]
@@ -116,13 +125,13 @@ class Tables:
     def warnings(self) -> tuple[str, ...]:
         """What could not be used, over all tables (asking for it parses those not parsed yet)."""
         parts = (self._cards, self._builds, self._drivers, self._companions, self._defaults, self._faults)
-        optional = (self._exact_digests, self._other_gpus, self._last_builds)
+        optional = (self._exact_digests, self._other_gpus, self._last_builds, self._aliases)
         found = [warnings for _, warnings in parts] + [warnings for _, warnings in optional]
         return tuple(warning for warnings in found for warning in warnings)
 
     @cached_property
     def card_index(self) -> _CardIndex:
-        return _index_cards(self.cards)
+        return _index_cards(self.cards, self.aliases)
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------
@@ -227,7 +236,7 @@ _GFX = re.compile(r"gfx[0-9]{1,3}[0-9a-f]{2}")
 
 
 class _CardIndex(NamedTuple):
-    """Cards by PCI id, by full name and by a name that leaves out memory size or form factor."""
+    """Cards by PCI id, by full name and by a shorter or another name: without memory size or form factor, an alias."""
 
     by_pci: Mapping[str, tuple[Card, ...]]
     by_name: Mapping[str, tuple[Card, ...]]
@@ -236,7 +245,7 @@ class _CardIndex(NamedTuple):
     jetson: frozenset[str]  # the compute capabilities of Jetson modules
 
 
-def _index_cards(cards: Sequence[Card]) -> _CardIndex:
+def _index_cards(cards: Sequence[Card], aliases: Sequence[tuple[str, str]]) -> _CardIndex:
     by_pci: dict[str, tuple[Card, ...]] = {}
     by_name: dict[str, tuple[Card, ...]] = {}
     by_short: dict[str, tuple[Card, ...]] = {}
@@ -248,6 +257,9 @@ def _index_cards(cards: Sequence[Card]) -> _CardIndex:
         shop = _SHOP_NAME.fullmatch(full)
         for short in {*shorter, shop[1] if shop else ""} - {full, ""}:
             by_short[short] = (*by_short.get(short, ()), card)
+    for alias, name in aliases:  # after the cards' own spellings, which an alias never replaces
+        spelling, meant = spellings(alias)[0], by_name.get(spellings(name)[0], ())
+        by_short[spelling] = (*by_short.get(spelling, ()), *meant)
     jetson = frozenset(card.compute_capability for card in cards if card.segment == "jetson")
     return _CardIndex(by_pci, by_name, by_short, {card.chip: card for card in cards}, jetson)
 
@@ -277,7 +289,7 @@ def _cards_of_pci_database(text: str, tables: Tables) -> tuple[Card, ...]:
 
 
 def find_cards(text: str, tables: Tables) -> tuple[Card, ...]:
-    """Cards meant by a PCI id ("10de:2182", "10de:2191:1028:0949"), an NVML, shop or PCI-database name; () if none."""
+    """Cards meant by a PCI id ("10de:2182", "10de:2191:1028:0949"), an NVML, shop, alias or PCI-database name."""
     wanted = text.strip().lower()
     if _PCI_ID.fullmatch(wanted):
         by_pci = tables.card_index.by_pci

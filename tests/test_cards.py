@@ -181,7 +181,7 @@ def test_an_unknown_card_is_never_taken_for_another(known: tables.Tables, text: 
 
 @pytest.mark.parametrize(
     ("text", "nearest"),
-    [("4090", "NVIDIA GeForce RTX 4090"), ("1080ti", "NVIDIA GeForce GTX 1080 Ti"), ("Orin", "Jetson AGX Orin")],
+    [("4090", "NVIDIA GeForce RTX 4090"), ("1080ti", "NVIDIA GeForce GTX 1080 Ti"), ("Orin N", "Jetson Orin NX")],
 )
 def test_a_part_of_a_name_gets_the_names_that_hold_it(known: tables.Tables, text: str, nearest: str) -> None:
     with pytest.raises(UsageError) as error:

@@ -29,7 +29,7 @@ LAYERS = (
     ("coverage", "evidence", "environment", "query", "resolver", "report", "sql"),
     ("runner", "asked", "circumstances", "export", "lint"),
     ("gates", "consensus"),
-    ("nearness",),
+    ("nearness", "cardnames"),
     ("session", "matrix", "tables", "verdicts", "digests", "telemetry"),
     ("bulk", "merging", "child", "store", "nvml", "system", "interpreter", "schema", "tablefiles", "tablerows", "spelling"),
     ("redaction", "wording", "markdown"),

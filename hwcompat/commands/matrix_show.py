@@ -89,10 +89,10 @@ def _give_rows(
 def _give_together(found: Sequence[Row], limit: int | None, as_json: bool, output: Path | None) -> None:
     from datetime import datetime, timezone
 
-    from hwcompat import columns, query
+    from hwcompat import cardnames, columns, query, tables
     from hwcompat.consensus import consensus_of
 
-    groups = query.together(found)
+    groups = query.together(found, cardnames.card_of_row(tables.load_tables()))
     today = datetime.now(timezone.utc).date().isoformat()
     said = {
         key: {name: consensus_of(rows, name) for name in CAPABILITIES if any(getattr(row, name) for row in rows)}

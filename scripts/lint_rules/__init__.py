@@ -22,6 +22,7 @@ from hwcompat.errors import DataError
 COLUMNS: Mapping[str, str] = {
     "gpus.csv": "name pci_ids chip architecture compute_capability vram_gb tensor_cores fp16_rate_vs_fp32 bf16_native"
     " fp8 segment source verified note",
+    "aliases.csv": "alias name used_by source verified note",
     "other_gpus.csv": "name vendor target source verified note",
     "torch_builds.csv": "torch build_tag os arch sm_list ptx_list cudnn python_min python_max is_default_on_pypi"
     " release_date source verified note",
@@ -33,9 +34,10 @@ COLUMNS: Mapping[str, str] = {
     "speed_limits.csv": "match value fp32_tflops fp16_tflops bandwidth_gbs source verified note",
     "lint_exceptions.csv": "rule file row column reason source",
 }
-OPTIONAL = {"other_gpus.csv", "speed_limits.csv"}
+OPTIONAL = {"aliases.csv", "other_gpus.csv", "speed_limits.csv"}
 KEYS: Mapping[str, tuple[str, ...]] = {
     "gpus.csv": ("name", "chip"),
+    "aliases.csv": ("alias", "name"),
     "other_gpus.csv": ("name",),
     "torch_builds.csv": ("torch", "build_tag", "os", "arch"),
     "cuda_drivers.csv": ("cuda",),
