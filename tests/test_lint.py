@@ -130,6 +130,8 @@ def found(rules: lint.Rules, row: Row) -> list[tuple[str, str, str]]:
         H200._replace(gpu="GRID T4-8C", pci_id="10de:1eb8", chip="TU104", compute_capability="7.5", vram_gb="8",
                       tf32="unsupported", bf16="emulated", amp_bf16="emulated", fp8="unsupported", fp32_tflops="",
                       fp16_tflops="60", bf16_tflops="", tf32_tflops="", bandwidth_gbs="", amp_bf16_speedup=""),
+        H200._replace(gpu="NVIDIA GB200 MIG 1g.24gb", pci_id="", chip="", compute_capability="10.0", vram_gb="20"),
+        H200._replace(gpu="NVIDIA GH200 480GB", pci_id="10de:2342", pci_subsystem="10de:1809", vram_gb="95.58"),
         H200._replace(torch="2.3.0a0+6ddf5cf85e.nv24.04", cuda="cu124", python="3.10.12"),
         CPU._replace(os="macos", arch="arm64", chip="", gpu="Apple M2", cuda="mps", torch="2.9.0"),
         REPORTED._replace(torch="1.4.0", gpu="", chip="", fp16=""),

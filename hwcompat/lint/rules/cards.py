@@ -16,9 +16,10 @@ NVIDIA, AMD = "10de:", "1002:"
 _VIRTUAL = re.compile(r"-(\d+)[A-Z]\w*$")
 """The profile at the end of a virtual card's name, with its GB: GRID T4-8C (docs.nvidia.com/vgpu, profile names)."""
 
-ROOM = 0.85, 1.07
-"""Memory that a system reports over the nominal size: ECC takes 1/16 on GDDR, the driver its share; a nominal GB may
-be 10**9 bytes where the row counts 2**30."""
+ROOM = 0.8, 1.07
+"""Memory that a system reports over the nominal size. Below: ECC takes 1/16 on GDDR (23028 MiB of an A10's 24 GB:
+github.com/modal-labs/modal-client/pull/2797), the driver its share, and a slice is named generously (1g.24gb has 20.00
+GiB: github.com/NVIDIA/gpu-operator/pull/1303). Above: makers round, and a GB of theirs may be 10**9 bytes."""
 
 
 @row_rule("gpu", "pci_id", "chip", "compute_capability", "vram_gb", "source")
