@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwcompat import lint, matrix
+from hwcompat.errors import DataError
 from hwcompat.lint import reading
 from hwcompat.model import Row
 
@@ -197,6 +198,9 @@ BAD: list[tuple[str, str, dict[str, str], Row]] = [
     ("the_capability_is_that_of_the_chip", "compute_capability", {"compute_capability": "8.6"}, CLEAN),
     ("the_memory_is_that_of_the_card", "vram_gb", {"vram_gb": "4"}, H200),
     ("the_memory_is_that_of_the_card", "vram_gb", {"vram_gb": "64"}, CLEAN),
+    ("the_memory_is_that_of_the_card", "vram_gb", {"vram_gb": "1e3"}, CLEAN),
+    ("numbers_are_positive_and_finite", "vram_gb", {"vram_gb": "\u0666"}, CLEAN),
+    ("numbers_are_positive_and_finite", "vram_gb", {"vram_gb": "9e99999"}, CLEAN),
     ("the_memory_is_that_of_the_card", "vram_gb", {"gpu": "NVIDIA H200 MIG 1g.18gb"}, H200),
     ("the_torch_release_exists", "torch", {"torch": "9.9"}, CLEAN),
     ("the_torch_release_exists", "torch", {"torch": "2.6.7+cu124"}, CLEAN),
@@ -303,6 +307,14 @@ def test_every_cell_and_rule_is_looked_at_once(rules: lint.Rules) -> None:
     assert sorted(each.column.name for group in groups for each in group.columns) == sorted(Row._fields)
     asked = [each.rule.name for group in groups for each in group.rules]
     assert sorted(asked) == sorted(rule.name for rule in lint.every_rule()[1])
+
+
+def test_a_limit_that_is_no_number_is_told_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "speed_limits.csv"
+    path.write_text("match,value,fp32_tflops,fp16_tflops,bandwidth_gbs\nchip,TU116,much,11,336\n", encoding="utf-8")
+    monkeypatch.setenv("HWCOMPAT_MATRIX_EXTRA", str(tmp_path))
+    with pytest.raises(DataError, match=r"speed_limits.csv:2: "):
+        lint.read_facts(TODAY)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from hwcompat.errors import DataError
 from hwcompat.matrix import sort_key
 from hwcompat.model import Row
 from hwcompat.probes import catalogue
 from hwcompat.tablefiles import csv_lines
 from hwcompat.tables import Tables, load_tables
 
+from .cards import number
 from .files import FileCheck, Rules
 from .findings import ERROR, NEW, Facts, Finding, Limit, ProbeFacts, every_rule
 
@@ -44,9 +46,11 @@ def read_facts(today: str, tables: Tables | None = None) -> Facts:
 def _limits(tables: Tables) -> Iterator[Limit]:
     for folder in tables.folders:
         path = folder / "speed_limits.csv"
-        for _, row in csv_lines(path) if path.exists() else ():
-            numbers = (float(row[name]) for name in ("fp32_tflops", "fp16_tflops", "bandwidth_gbs"))
-            yield Limit(row["match"], row["value"], *numbers)
+        for line, row in csv_lines(path) if path.exists() else ():
+            numbers = [number(row.get(name, "")) for name in ("fp32_tflops", "fp16_tflops", "bandwidth_gbs")]
+            if not all(numbers):
+                raise DataError(f"{path}:{line}: a limit is no positive number", "correct that line")
+            yield Limit(row["match"], row["value"], *(each or 0.0 for each in numbers))
 
 
 def check(path: Path, rules: Rules) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -64,3 +65,12 @@ def limit_of(facts: Facts, chip: str, capability: str) -> Limit | None:
     known = nvidia_capability(facts, chip, capability) or ""
     keys = (("chip", chip), ("compute_capability", known), ("device", "any"))
     return next((facts.limits[key] for key in keys if key in facts.limits), None)
+
+
+def number(text: str) -> float | None:
+    """A finite number, or None for an empty cell and for one that holds none."""
+    try:
+        value = float(text) if text else math.inf
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -191,7 +191,15 @@ _VERSION = r"\d+(\.\d+)*"
 _SM = r"(sm_\d{2,3}[af]?( (?=.)|$))*"
 _YES = "yes|no"
 _DRIVER = r"(\d+(\.\d+){0,2})?"
+_RATE = r"\d+(\.\d+)?"
 VALUES = {
+    "speed_limits.csv": {
+        "match": r"chip|compute_capability|device",
+        "value": r"[A-Z]{2}\d+[A-Z]?|\d{1,2}\.\d|any",
+        "fp32_tflops": _RATE,
+        "fp16_tflops": _RATE,
+        "bandwidth_gbs": _RATE,
+    },
     "gpus.csv": {
         "name": r"[^;,]{2,80}",
         "pci_ids": r"(10de:[0-9a-f]{4}(:[0-9a-f]{4}:[0-9a-f]{4})?( (?=.)|$))*",

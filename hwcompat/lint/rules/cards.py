@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from hwcompat.lint.cards import by_chip, by_name, by_pci_id
+from hwcompat.lint.cards import by_chip, by_name, by_pci_id, number
 from hwcompat.lint.findings import NEW, Complaint, Facts, row_rule
 from hwcompat.model import Card
 from hwcompat.spelling import memory_gb, mig_profile, spellings
@@ -50,7 +50,7 @@ def proposed_line(facts: Facts, gpu: str, pci_id: str, chip: str, capability: st
         chip or _common({card.chip for card in kin}),
         _common({card.architecture for card in kin}),
         capability or _common({card.compute_capability for card in kin}),
-        f"{round(float(vram))}" if re.fullmatch(r"\d+(\.\d+)?", vram) else "",
+        f"{round(size)}" if (size := number(vram)) else "",
         *(_common({"yes" if getattr(card, name) else "no" for card in kin}) for name in ("tensor_cores",)),
         "" if rate is None else f"{rate:g}",
         *(_common({"yes" if getattr(card, name) else "no" for card in kin}) for name in ("bf16_native", "fp8")),
@@ -119,10 +119,9 @@ def the_memory_is_that_of_the_card(
     facts: Facts, gpu: str, pci_id: str, subsystem: str, chip: str, vram: str
 ) -> Iterator[Complaint]:
     """A card, a MIG slice or a virtual card has the memory it is sold with, or twice that: boards get rebuilt so."""
-    if not re.fullmatch(r"\d{1,6}(\.\d+)?", vram):
-        return
-    low, high, whose = _memory(facts, gpu, pci_id, subsystem, chip)
-    if whose and not low <= float(vram) <= high:
+    size = number(vram)
+    low, high, whose = _memory(facts, gpu, pci_id, subsystem, chip) if size is not None else (0.0, 0.0, "")
+    if size is not None and whose and not low <= size <= high:
         yield Complaint(
             "vram_gb", vram, f"{whose} has {low:.3g} to {high:.3g} GiB", "correct the memory, or the card it is said of"
         )

@@ -74,7 +74,7 @@ def words_are_of_the_list(facts: Facts, column: Column, value: str) -> tuple[str
 @cell_rule(*NUMBERS)
 def numbers_are_positive_and_finite(facts: Facts, column: Column, value: str) -> tuple[str, str] | None:
     """Sizes, speeds and ratios are plain positive numbers with a point; units stand in the column's name."""
-    if column.pattern and column.pattern.fullmatch(value) and 0 < float(value) < math.inf:
+    if column.pattern and value.isascii() and column.pattern.fullmatch(value) and 0 < float(value) < math.inf:
         return None
     return "no positive finite number", "write it like 5.12, without a unit; leave the cell empty if it is unknown"
 
@@ -97,7 +97,11 @@ def pci_ids_are_two_numbers(facts: Facts, column: Column, value: str) -> tuple[s
 def versions_have_their_form(facts: Facts, column: Column, value: str) -> tuple[str, str] | None:
     """Drivers, Pythons, builds, tags and capabilities are written as the tables write them."""
     form, example = _FORMS[column.name]
-    return None if form.fullmatch(value) else (f"no value for {column.name}", f"write it like {example}")
+    return (
+        None
+        if value.isascii() and form.fullmatch(value)
+        else (f"no value for {column.name}", f"write it like {example}")
+    )
 
 
 @cell_rule("date")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwcompat.lint.cards import limit_of
+from hwcompat.lint.cards import limit_of, number
 from hwcompat.lint.findings import Complaint, Facts, row_rule
 
 CLOCK, MEMORY_CLOCK = 1.4, 1.2
@@ -24,13 +24,6 @@ _ADVICE = (
 )
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
-
-
 @row_rule(*_WHO, *_RATES, remembered=False)
 def rates_are_below_the_limit_of_the_card(facts: Facts, chip: str, capability: str, *rates: str) -> Iterator[Complaint]:
     """No rate is above what the fastest card of that chip or capability can compute."""
@@ -38,7 +31,7 @@ def rates_are_below_the_limit_of_the_card(facts: Facts, chip: str, capability: s
     if limit is None:
         return
     for name, text in zip(_RATES, rates, strict=True):
-        rate, most = _number(text), limit.fp32_tflops if name == "fp32_tflops" else limit.fp16_tflops
+        rate, most = number(text), limit.fp32_tflops if name == "fp32_tflops" else limit.fp16_tflops
         if rate is not None and rate > most * CLOCK:
             yield Complaint(name, text, f"{limit.value} computes at most {most:g} TFLOP/s at rated clocks", _ADVICE)
 
@@ -48,7 +41,7 @@ def the_bandwidth_is_below_the_limit_of_the_card(
     facts: Facts, chip: str, capability: str, bandwidth: str
 ) -> Iterator[Complaint]:
     """No bandwidth is above that of the fastest memory on that chip or capability."""
-    limit, found = limit_of(facts, chip, capability) if bandwidth else None, _number(bandwidth)
+    limit, found = limit_of(facts, chip, capability) if bandwidth else None, number(bandwidth)
     if limit and found is not None and found > limit.bandwidth_gbs * MEMORY_CLOCK:
         problem = f"{limit.value} moves at most {limit.bandwidth_gbs:g} GB/s at rated clocks"
         yield Complaint("bandwidth_gbs", bandwidth, problem, _ADVICE)
@@ -59,12 +52,12 @@ def sixteen_bits_are_not_faster_than_the_units(
     facts: Facts, chip: str, capability: str, fp32: str, *others: str
 ) -> Iterator[Complaint]:
     """Over its own fp32, no precision gains more than the card's units allow."""
-    base = _number(fp32)
+    base = number(fp32)
     limit = limit_of(facts, chip, capability) if base and any(others) else None
     if limit is None or not base:
         return
     for name, text in zip(_RATES[1:], others, strict=True):
-        rate, gain = _number(text), limit.fp16_tflops / limit.fp32_tflops
+        rate, gain = number(text), limit.fp16_tflops / limit.fp32_tflops
         if rate is not None and rate / base > gain * SLOW_FP32:
             problem = f"{rate / base:.3g} times fp32; the units of {limit.value} gain {gain:.3g}"
             yield Complaint(name, text, problem, _ADVICE)
@@ -77,6 +70,6 @@ def speedups_are_not_above_the_units(facts: Facts, chip: str, capability: str, *
     if limit is None:
         return
     for name, text in zip(_SPEEDUPS, speedups, strict=True):
-        found, gain = _number(text), max(2.0, limit.fp16_tflops / limit.fp32_tflops)
+        found, gain = number(text), max(2.0, limit.fp16_tflops / limit.fp32_tflops)
         if found is not None and found > gain * SLOW_FP32:
             yield Complaint(name, text, f"the units of {limit.value} gain {gain:.3g} at the most", _ADVICE)
