@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from hwcompat import columns, matrix, query
+from hwcompat import columns, lint, matrix, query
 from hwcompat.errors import UsageError
 from hwcompat.model import CAPABILITIES, VERDICTS, Row
 from hwcompat.query import Filter
@@ -369,3 +370,15 @@ def _everything(terminal: int) -> str:
             os.close(terminal)
             return found.decode()
         found += part
+
+
+def test_the_rows_of_the_benchmark_are_the_same_each_time_and_valid():
+    path = Path(__file__).resolve().parents[1] / "scripts" / "bench_matrix.py"
+    spec = importlib.util.spec_from_file_location("bench_matrix", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    rows = sorted(bench.synthetic_rows(300))
+    assert rows == sorted(bench.synthetic_rows(300))
+    parsed = matrix._parse(query.csv_text(rows).encode(), "f")
+    assert [row for row, _ in parsed.records] == rows
+    assert lint.check_rows(rows, lint.Rules(lint.read_facts("2099-01-01"))) == ()
