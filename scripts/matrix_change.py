@@ -22,12 +22,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hwcompat import markdown, matrix
+from hwcompat.cardnames import card_of_row
 from hwcompat.consensus import Consensus, Explanation, consensus_of
 from hwcompat.digests import Disagreement, disagreements
 from hwcompat.errors import DataError, HwcompatError
 from hwcompat.merging import standing
 from hwcompat.model import CAPABILITIES, Row
 from hwcompat.query import Key, together
+from hwcompat.tables import load_tables
 from hwcompat.wording import ascii_line
 
 MAX_FILE, MAX_FILES = 32 * 2**20, 5000
@@ -93,11 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def change(before: Side, after: Side) -> Change:
-    """Compares two sides; the order of their rows is irrelevant."""
+    """Compares two sides; the order of their rows is irrelevant. Which names mean one card, this tree's tables say."""
     old, new = set(before.rows), set(after.rows)
     edited = _edited(old - new, new - old)
     gone, come = {one for one, _ in edited}, {one for _, one in edited}
-    then, now = together(standing(old)), together(standing(new))
+    card_of = card_of_row(load_tables())
+    then, now = together(standing(old), card_of), together(standing(new), card_of)
     touched = sorted(key for key in now if set(now[key]) != set(then.get(key, ())))
     return Change(
         new_keys=tuple(sorted(now.keys() - then.keys())),

@@ -81,6 +81,13 @@ def test_a_second_voice_can_change_a_verdict():
     assert line.endswith("fp16 was unknown, faulty in 1; now faulty, faulty in 2")
 
 
+def test_the_names_of_one_card_are_one_key():
+    healthy = ROW._replace(gpu="RTX 4090", chip="", report_id="2" * 16, fp16="ok", contributor="eve")
+    sick = ROW._replace(gpu="NVIDIA GeForce RTX 4090", chip="AD102")
+    assert "Contradictions" in sections(told([healthy], [healthy, sick]))
+    assert "New keys" not in sections(told([healthy], [healthy, sick]))
+
+
 def test_an_old_contradiction_is_not_told_again():
     old = [ROW, ROW._replace(report_id="2" * 16, fp16="ok")]
     assert "Contradictions" not in told(old, [*old, ROW._replace(torch="2.7.0+cu126", report_id="3" * 16)])
