@@ -216,7 +216,7 @@ def write(planned: Iterable[Edit]) -> None:
     """Merge the rows into their files: atomic, under the lock; lines that cannot be read stay. MachineError."""
     for edit in planned:
         if not edit.there:
-            matrix.append_row(edit.path, edit.row)
+            matrix.append_row(edit.path, edit.row, fold=True)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

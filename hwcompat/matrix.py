@@ -380,9 +380,10 @@ def to_text(rows: Iterable[Row]) -> str:
     return _encode(_layout(_NAMES), [(_checked(row), ()) for row in rows], ()).decode("utf-8")
 
 
-def append_row(path: Path, row: Row) -> tuple[str, ...]:
+def append_row(path: Path, row: Row, *, fold: bool = False) -> tuple[str, ...]:
     """Add one row to a file that others write to at the same time; returns the warnings about what stood in it.
 
+    fold: a run that found what a row of the file says already becomes one more report of that row (`merging.merge`).
     Lines and columns this version cannot read are kept. A kill at any moment leaves the old or the new file.
     """
     checked = _checked(row)
@@ -391,10 +392,18 @@ def append_row(path: Path, row: Row) -> tuple[str, ...]:
         old = store.read_bytes(path) if path.exists() else b""
         parsed = _parse(old, str(path))
         blank = ("",) * len(parsed.layout.extra)
-        new = _encode(parsed.layout, [*parsed.records, (checked, blank)], parsed.unread)
+        records = _folded(parsed.records, checked, blank) if fold else [*parsed.records, (checked, blank)]
+        new = _encode(parsed.layout, records, parsed.unread)
         if new != old:
             store.write_bytes_atomic(path, new)
     return parsed.warnings
+
+
+def _folded(records: Sequence[_Record], row: Row, blank: tuple[str, ...]) -> list[_Record]:
+    """`records` and `row`, which joins those that are the same row; all others stay as they are."""
+    same = [one for one, extra in records if extra == blank and merging.same_row(one, row)]
+    others = [record for record in records if record[1] != blank or not merging.same_row(record[0], row)]
+    return [*others, *((one, blank) for one in merging.merge(same, [row]))]
 
 
 def _checked(row: Row) -> Row:

@@ -92,6 +92,11 @@ def merge(*many: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted([*alone, *map(_folded, groups.values())]))
 
 
+def same_row(one: Row, other: Row) -> bool:
+    """Whether `merge` makes one row of these two."""
+    return one == other or (bool(key := _key(one)) and key == _key(other))
+
+
 def _key(row: Row) -> tuple[object, ...]:
     """Rows with the same key are one row; () for a row that is only the same as its equals."""
     ids = report_ids(row)

@@ -62,7 +62,9 @@ def alike(rows: Iterable[Row]) -> tuple[Near, ...]:
 
 
 def _sorted(found: Iterable[Near]) -> tuple[Near, ...]:
-    return tuple(sorted(set(found), key=lambda near: (near.tier, near.voice, str(near), near.row)))
+    return tuple(
+        sorted(set(found), key=lambda near: (near.tier, near.voice, near.row.url, near.row.report_id, near.row))
+    )
 
 
 def _tier(row: Row, place: Place) -> Tier | None:

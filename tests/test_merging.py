@@ -119,6 +119,17 @@ def test_bounding_does_not_depend_on_the_order_of_arrival(long: list[str], short
     assert merge(merge(rows[:3]), rows[3:]) == merge(rows[:3], merge(rows[3:])) == merge(rows)
 
 
+def test_a_row_added_to_a_file_joins_its_like_and_leaves_the_others_alone(tmp_path):
+    path = tmp_path / "x.csv"
+    others = [again(C, fp16="ok", failures=""), again("00000000000000dd", fp16="ok", failures="")]
+    matrix.write_rows(path, [ROW, *others])
+    matrix.append_row(path, again(date="2026-11-22"), fold=True)
+    assert set(matrix.read_rows(path)[0]) == {again(f"{A} {B}", date="2026-11-22"), *others}
+    before = path.read_bytes()
+    matrix.append_row(path, again(date="2026-11-22"), fold=True)
+    assert path.read_bytes() == before
+
+
 # --- what counts ------------------------------------------------------------------------------------------------------
 
 
