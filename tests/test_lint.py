@@ -398,22 +398,40 @@ def test_a_bad_line_costs_no_other_line(tmp_path: Path, rules: lint.Rules) -> No
     assert (one.rows, one.usable) == (2, 2)
 
 
+class Endless(io.RawIOBase):
+    """A pipe that gives `left` bytes and never a line feed."""
+
+    def __init__(self, left: float) -> None:
+        super().__init__()
+        self.left = left
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        size = int(min(len(buffer), self.left))
+        buffer[:size] = b"x" * size
+        self.left -= size
+        return size
+
+
 def test_a_line_without_end_is_read_in_bounded_memory() -> None:
-    class Endless(io.RawIOBase):
-        left = 300 * 2**20
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer) -> int:
-            size = min(len(buffer), self.left)
-            buffer[:size] = b"x" * size
-            self.left -= size
-            return size
-
-    [line] = reading.lines_of(io.BufferedReader(Endless(), 1 << 20))
+    [line] = reading.lines_of(io.BufferedReader(Endless(300 * 2**20), 1 << 20))
     assert (line.number, len(line.content), line.ended) == (1, reading.MAX_LINE, False)
     assert len(line.content) + line.excess == 300 * 2**20
+
+
+def test_a_pipe_without_end_is_left(tmp_path: Path, rules: lint.Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = reading.lines_of(io.BufferedReader(Endless(float("inf")), 1 << 20), 10 * 2**20)
+    assert next(lines).excess < 12 * 2**20
+    with pytest.raises(reading.TooLargeError):
+        next(lines)
+    if Path("/dev/zero").exists():
+        from hwcompat.lint import files
+
+        monkeypatch.setattr(files, "MAX_FILE", 10 * 2**20)
+        findings = list(lint.check(Path("/dev/zero"), rules))
+        assert [finding.rule for finding in findings] == ["lines_are_short"]
 
 
 def test_a_file_that_is_too_large_or_holds_too_many_rows_is_refused(

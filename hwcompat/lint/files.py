@@ -16,7 +16,7 @@ from hwcompat import matrix
 from hwcompat.model import Row
 
 from .findings import Complaint, Facts, Finding, NamedRule, every_rule
-from .reading import BOM, MAX_FILE, MAX_ROWS, BadLineError, Line, cells_of, joined, lines_of
+from .reading import BOM, MAX_FILE, MAX_ROWS, BadLineError, Line, TooLargeError, cells_of, joined, lines_of
 
 _NAMES = tuple(column.name for column in matrix.COLUMNS)
 _AT = {name: at for at, name in enumerate(_NAMES)}
@@ -191,7 +191,11 @@ class FileCheck:
             problem = f"{status.st_size} bytes, the limit is {MAX_FILE}"
             yield self._finding(1, "file", "", problem, "files_are_small", "split it, one file a chip")
             return
-        yield from self._lines(lines_of(file))
+        try:
+            yield from self._lines(lines_of(file, MAX_FILE))
+        except TooLargeError:
+            problem = f"more than {MAX_FILE} bytes"
+            yield self._finding(1, "file", "", problem, "files_are_small", "give a file, or split it, one a chip")
 
     def _lines(self, lines: Iterator[Line]) -> Iterator[Finding]:
         first = next(lines, None)

@@ -37,23 +37,34 @@ class BadLineError(Exception):
         self.column, self.value, self.problem, self.rule, self.advice = column, value, problem, rule, advice
 
 
-def lines_of(file: BinaryIO) -> Iterator[Line]:
-    """Every line; of one longer than MAX_LINE only the first MAX_LINE bytes are kept, the rest is counted."""
-    number = 0
+class TooLargeError(Exception):
+    """More than MAX_FILE bytes came, from a pipe or device that does not say its size."""
+
+
+def lines_of(file: BinaryIO, limit: int = MAX_FILE) -> Iterator[Line]:
+    """Every line; of one longer than MAX_LINE only the first MAX_LINE bytes are kept, the rest is counted.
+
+    TooLargeError after `limit` bytes, so that a pipe without end has one.
+    """
+    number = total = 0
     while content := file.readline(MAX_LINE + 2):
         number += 1
+        total += len(content)
         if content.endswith(b"\n"):
             yield Line(number, content[:-1], True)
         elif len(content) < MAX_LINE + 2:
             yield Line(number, content, False)
         else:
-            excess, ended = _skip_rest(file)
+            excess, ended = _skip_rest(file, limit - total)
+            total += excess
             yield Line(number, content[:MAX_LINE], ended, len(content) - MAX_LINE + excess)
+        if total > limit:
+            raise TooLargeError
 
 
-def _skip_rest(file: BinaryIO) -> tuple[int, bool]:
+def _skip_rest(file: BinaryIO, most: int) -> tuple[int, bool]:
     skipped = 0
-    while chunk := file.readline(_CHUNK):
+    while skipped <= most and (chunk := file.readline(_CHUNK)):
         skipped += len(chunk)
         if chunk.endswith(b"\n"):
             return skipped, True

@@ -11,8 +11,8 @@ from hwcompat.lint.findings import Facts, cell_rule
 from hwcompat.matrix import NUMBERS, Column
 from hwcompat.model import CAPABILITIES
 
-ARCHS = ("x86_64", "aarch64", "arm64", "ppc64le")
-"""Processors that torch is or was built for; the tables' wheels are of the first three."""
+ARCHS = ("x86_64", "aarch64", "arm64", "ppc64le", "riscv64", "loongarch64", "s390x")
+"""Processors that torch is or was built for, from source too; the tables' wheels are of the first three."""
 
 _WORDS = {**{column.name: column.words for column in matrix.COLUMNS if column.words}, "arch": ARCHS}
 _VERSION = r"\d+(?:\.\d+)*"
