@@ -187,7 +187,7 @@ FORBIDDEN = [
     "set memory_limit = '64GB'",
     "set variable x = 1",
     "reset lock_configuration",
-    "pragma database_list",
+    "pragma enable_profiling",
     "call pragma_version()",
     "explain analyze copy rows to '{folder}/out.csv'",
     "select 1; copy rows to '{folder}/out.csv'",
