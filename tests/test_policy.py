@@ -450,6 +450,50 @@ def test_all_anonymous_rows_are_one_voice():
     assert recommend(TENSOR_TURING, rows=rows).verdicts["amp_fp16"].value == "unknown"
 
 
+def test_withdrawn_rows_never_count():
+    anna, ben = row(T4, "anna", **BAD), row(T4, "ben", **BAD)
+    for rows in (
+        [anna, ben._replace(retracted="broken fan")],
+        [ben._replace(retracted="broken fan"), ben, anna],
+        [anna, ben, row(T4, "ben", supersedes="id-ben", report_id="later")],
+        [anna, ben, row(STRANGE, "ben", supersedes="id-ben", report_id="it was another card")],
+    ):
+        assert recommend(TENSOR_TURING, rows=rows) == recommend(
+            TENSOR_TURING, rows=[anna, *(one for one in rows if one.supersedes)]
+        )
+        assert recommend(TENSOR_TURING, rows=rows).verdicts["amp_fp16"].value == "unknown"
+    passing = row(T4, "cleo", **GOOD)
+    assert recommend(UNKNOWN, rows=[passing._replace(retracted="typed wrong", chip="TU106")]).amp is False
+
+
+def test_what_this_machines_own_row_replaced_stays_replaced():
+    measured = report(T4, speed={"amp_fp16_speedup": times(1.5, 1.8)}, id="mine")
+    old = row(T4, "ben", **BAD)
+    mine = row(T4, "ben", **GOOD, report_id="mine", supersedes="id-ben")
+    assert recommend(TENSOR_TURING, reports=[measured], rows=[old, mine]) == recommend(
+        TENSOR_TURING, reports=[measured]
+    )
+
+
+def test_a_row_of_this_machines_run_and_others_still_speaks_for_the_others():
+    measured = report(T4, id="mine")
+    both = row(T4, "ben", **GOOD, report_id="mine other")
+    assert any("1 measured" in text for text in recommend(TENSOR_TURING, reports=[measured], rows=[both]).evidence)
+
+
+def test_a_verdict_from_rows_tells_its_age_and_number_of_observations():
+    passing = [row(T4, name, **GOOD, date=date) for name, date in (("cleo", "2026-01-05"), ("dan", "2026-11-01"))]
+    rec = recommend(TENSOR_TURING, rows=passing)
+    assert "in 2 run(s) from 2026-01-05 to 2026-11-01" in " ".join(rec.verdicts["amp_fp16"].because)
+    failing = [row(T4, name, **BAD, driver="552.22") for name in ("anna", "ben")]
+    near = row(T4, "cleo", **GOOD, driver="560.70")
+    told = " ".join(recommend(TENSOR_TURING, rows=[*failing, near]).verdicts["amp_fp16"].because)
+    assert (
+        "failed in 2 independent rows from 2026-11-01" in told or "failed in 2 independent rows of 2026-11-01" in told
+    )
+    assert "those that passed had driver 560.70" in told
+
+
 def test_several_contributors_outweigh_one():
     passing = [row(T4, name, **GOOD) for name in ("cleo", "dan")]
     rec = recommend(TENSOR_TURING, rows=[row(T4, "anna", **BAD), *passing])

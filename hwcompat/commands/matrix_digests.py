@@ -26,8 +26,9 @@ def digests(files: tuple[Path, ...], as_json: bool, output: Path | None) -> int:
     """Tell which rows of one key (card, driver, build ...) hold different digests; exit 1 if any do."""
     from hwcompat import digests as rules
     from hwcompat import matrix as matrices
+    from hwcompat import merging
 
-    rows = chosen_rows(files)
+    rows = merging.standing(chosen_rows(files))
     found = rules.disagreements(rows)
     if as_json:
         give(json.dumps([_disagreement_json(one, matrices.cells) for one in found], indent=2), output)
