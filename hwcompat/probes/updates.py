@@ -162,13 +162,26 @@ def adadelta(o, p, g, state, t):
 
 
 def rprop(o, p, g, state, t):
-    """The step size grows where the sign stays and shrinks where it turns, and there the parameter rests."""
+    """The step size grows where the sign stays and shrinks where it turns, and there the parameter rests.
+
+    Signs are compared by a product, which may underflow to zero: then neither happens, and both outcomes are legal.
+    """
     torch = p.of.torch
-    turn = torch.sign(g.value * state["prev"].value)
+    product = g.value * state["prev"].value
+    turn = torch.sign(product)
+    lost = (product != 0) & (product.abs() <= roundoff.tiny(p.of))
     smaller, larger = o["etas"]
     factor = torch.where(turn > 0, larger * torch.ones_like(turn), torch.where(turn < 0, smaller, 1.0).double())
-    size = state["step_size"] * roundoff.Number(p.of, factor)
+    size = state["step_size"] * _either(p.of, lost, factor, torch.ones_like(factor))
     low, high = (scalar(p.of, end) for end in o["step_sizes"])
     size = -((-size.maximum(low)).maximum(-high))
-    g = roundoff.Number(p.of, torch.where(turn < 0, torch.zeros_like(turn), g.value))
-    return p - size * roundoff.Number(p.of, torch.sign(g.value)), {"prev": g, "step_size": size}
+    kept = torch.where(turn < 0, torch.zeros_like(turn), g.value)
+    direction = _either(p.of, lost, torch.sign(kept), torch.sign(g.value))
+    return p - size * direction, {"prev": _either(p.of, lost, kept, g.value), "step_size": size}
+
+
+def _either(of, unsure, value, other):
+    """`value`, and where `unsure` it or `other`: what lies between them."""
+    middle, half = (value + other) / 2, (value - other).abs() / 2
+    torch = of.torch
+    return roundoff.Number(of, torch.where(unsure, middle, value), torch.where(unsure, half, torch.zeros_like(half)))

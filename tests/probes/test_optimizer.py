@@ -273,3 +273,9 @@ def test_lists_are_cut_and_joined_without_a_cast(shape: tuple[int, ...], dtype: 
     assert torch.equal(tensor.double().reshape(-1), values)
     assert torch.equal(tensorlists.joined(ctx, [tensor])[1], values)
     assert tensor.is_contiguous() == (len(shape) < 4 and shape != (5, 7))
+
+
+def test_rprop_may_lose_a_sign_to_underflow():
+    """With this seed a product of two float16 gradients is zero, and with it the growth of one step size."""
+    result = outcome("optimizer.adaptive", "float16", seed=1042)
+    assert result["status"] == "pass", result["detail"]
