@@ -44,7 +44,7 @@ def _draw(headings: Sequence[str], rows: Iterable[Sequence[str]], styles: Mappin
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(Text(heading), overflow="fold")
+        table.add_column(Text(_cell(heading)), overflow="fold")
     for row in rows:
         # Text, not markup: a cell comes from anywhere and is shown as it stands.
         table.add_row(*(Text(_cell(text), style=styles.get(text, "")) for text in row))

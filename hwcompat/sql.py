@@ -122,8 +122,9 @@ def table_files(folders: Sequence[Path]) -> dict[str, Table]:
     found: dict[str, list[Mapping[str, str]]] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.csv")):
-            if path.stem.isidentifier() and path.stem != "rows":
-                found.setdefault(path.stem, []).extend(_records(path))
+            name = path.stem.lower()  # to SQL, GPUS is gpus
+            if name.isidentifier() and name != "rows":
+                found.setdefault(name, []).extend(_records(path))
     return {name: _as_table(records) for name, records in found.items() if records}
 
 

@@ -251,6 +251,12 @@ def test_a_folder_of_the_user_adds_lines_and_a_broken_table_is_named(tmp_path: P
     (tmp_path / "no name.csv").write_text("a\n1\n", encoding="utf-8")
     found = sql.table_files([tmp_path])
     assert found == {"gpus": (["name", "chip", "mine"], [["X, 2", "YY100", "1"]])}
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "GPUS.csv").write_text("name,NAME,,x\nZ,W,V\n", encoding="utf-8")
+    both = sql.table_files([tmp_path, other])
+    assert both["gpus"][1] == [["X, 2", "YY100", "1", ""], ["Z", "", "", "W"]]
+    assert len(sql.ask("from gpus", [], both, 10).rows) == 2
     (tmp_path / "gpus.csv").write_bytes(b"\xff\xfe")
     with pytest.raises(MachineError, match=r"gpus\.csv"):
         sql.table_files([tmp_path])
