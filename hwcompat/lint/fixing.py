@@ -1,7 +1,7 @@
 """A row file in its one form: columns in order, rows sorted, cells spelled, LF, quotes only where needed.
 
-No row is lost and none is merged. A line that cannot be read stays at the end of the file, byte for byte; a cell that
-is not understood stays as it is.
+No row is lost and none is merged. A line that cannot be read stays at the end of the file, byte for byte, and no column
+is added before it is corrected; a cell that is not understood stays as it is.
 """
 
 from __future__ import annotations
@@ -37,17 +37,20 @@ def fixed(content: bytes, facts: Facts, file: str = "the file") -> Fixed:
     if not lines[-1]:
         lines.pop()
     header = _header(lines, file)
-    extra = [name for name in header if name not in _NAMES]
-    rows: list[tuple[str, ...]] = []
+    rows: list[dict[str, str]] = []
     unread: list[tuple[int, bytes]] = []
     for number, line in enumerate(lines[1:], 2):
         if not line.strip(b"\r, \t"):
             continue
         try:
-            rows.append(_row(cells_of(Line(number, line, True)), header, extra, facts))
+            rows.append(_row(cells_of(Line(number, line, True)), header, facts))
         except BadLineError:
             unread.append((number, line))
-    text = "".join(joined(row) + "\n" for row in ((*_NAMES, *extra), *sorted(rows)))
+    # With other columns a line that was not read could seem to fit, each cell under a wrong name.
+    own = [name for name in _NAMES if name in header] if unread else list(_NAMES)
+    names = (*own, *(name for name in header if name not in _NAMES))
+    ordered = sorted(tuple(row[name] for name in names) for row in rows)
+    text = "".join(joined(cells) + "\n" for cells in (names, *ordered))
     kept = b"".join(line + b"\n" for _, line in unread)
     return Fixed(text.encode("utf-8") + kept, len(rows), tuple(number for number, _ in unread))
 
@@ -64,9 +67,9 @@ def _header(lines: list[bytes], file: str) -> tuple[str, ...]:
     return names
 
 
-def _row(cells: list[str], header: tuple[str, ...], extra: list[str], facts: Facts) -> tuple[str, ...]:
+def _row(cells: list[str], header: tuple[str, ...], facts: Facts) -> dict[str, str]:
+    """The cells by column, spelled: those of the schema, then those of columns it does not know."""
     if len(cells) != len(header):
         raise BadLineError("line", "", "", "lines_fill_the_columns", "")
-    by_name = dict(zip(header, cells, strict=True))
-    own = spelled({name: by_name.get(name, "") for name in _NAMES}, facts)
-    return *own.values(), *(by_name[name].strip() for name in extra)
+    by_name = dict(zip(header, map(str.strip, cells), strict=True))
+    return {**by_name, **spelled({name: by_name.get(name, "") for name in _NAMES}, facts)}
