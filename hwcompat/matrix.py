@@ -335,7 +335,7 @@ def _unique(records: Iterable[_Record]) -> list[_Record]:
         if not report_id or times[report_id] == 1:
             kept.add(record)
         else:
-            key = _identity(record[0])
+            key = (_identity(record[0]), merging.thread(record[0]))
             best[key] = _joined(best.get(key, record), record)
     return sorted([*kept, *best.values()])
 

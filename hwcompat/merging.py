@@ -97,12 +97,17 @@ def same_row(one: Row, other: Row) -> bool:
     return one == other or (bool(key := _key(one)) and key == _key(other))
 
 
+def thread(row: Row) -> str:
+    """Where a user told it: of such a row the URL is the voice, so rows of two threads are never joined."""
+    return row.url if row.source == "reported" else ""
+
+
 def _key(row: Row) -> tuple[object, ...]:
     """Rows with the same key are one row; () for a row that is only the same as its equals."""
     ids = report_ids(row)
     if not ids:
         return ()
-    return ("measured", *_fold_key(row)) if row.source == "measured" else (ids, *_copy_key(row))
+    return ("measured", *_fold_key(row)) if row.source == "measured" else (ids, thread(row), *_copy_key(row))
 
 
 def _folded(rows: Sequence[Row]) -> Row:
@@ -120,7 +125,7 @@ def _folded(rows: Sequence[Row]) -> Row:
 
 def _normal(row: Row) -> Row:
     """`row` with its lists of ids sorted and bounded, as a fold leaves them."""
-    if " " not in row.report_id and " " not in row.supersedes:
+    if " " not in row.report_id and " " not in row.supersedes and not row.supersedes.isspace():
         return row
     return row._replace(report_id=joined(row.report_id), supersedes=joined(row.supersedes))
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwcompat import consensus as rules
-from hwcompat import merging
+from hwcompat import matrix, merging
 from hwcompat.consensus import consensus, consensus_of
 from hwcompat.model import CAPABILITIES, VERDICTS, Gpu, Row
 from hwcompat.nearness import FAR, Near, Place, alike, near_rows
@@ -99,6 +99,22 @@ def test_one_more_failing_row_never_raises_a_verdict(rows: list[Row], failing: R
 def test_a_failing_row_under_the_id_of_another_report_never_raises_a_verdict(rows: list[Row], failing: Row, data):
     ids = [row.report_id for row in rows] or [""]
     assert none_better(verdicts([*rows, failing._replace(report_id=data.draw(st.sampled_from(ids)))]), verdicts(rows))
+
+
+@settings(max_examples=200, deadline=None)
+@given(some_rows, some_row(failing=True), st.data())
+def test_nor_does_it_once_rows_were_merged_or_read_from_several_folders(rows: list[Row], failing: Row, data):
+    ids = [row.report_id for row in rows] or [""]
+    failing = failing._replace(report_id=data.draw(st.sampled_from([failing.report_id, *ids])))
+    for merge in (merging.merge, matrix.merge):
+        assert none_better(verdicts([*merge([*rows, failing])]), verdicts([*merge(rows)]))
+
+
+def test_a_report_copied_to_another_thread_takes_no_thread_away():
+    one, two = told("a"), told("b")
+    copied = one._replace(url="b")
+    for merge in (merging.merge, matrix.merge):
+        assert consensus_of(merge([one, two, copied]), "fp16").outcome == "suspected"
 
 
 @settings(max_examples=300, deadline=None)

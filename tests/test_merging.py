@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_matrix import ROW, any_row
 
@@ -29,6 +29,7 @@ close_row = st.builds(lambda cells: ROW._replace(**cells), st.fixed_dictionaries
 row_lists = st.lists(close_row | any_row, max_size=6)
 
 
+@example([ROW._replace(supersedes="\r")])
 @given(row_lists)
 def test_merging_with_itself_changes_nothing(rows: list[Row]):
     once = merging.merge(rows)
