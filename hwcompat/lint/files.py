@@ -121,11 +121,8 @@ class _ColumnRules:
 
     def answer(self, facts: Facts, value: str) -> tuple[_Found, bool]:
         rules = self.own if _PLAIN.fullmatch(value) else (*self.general, *self.own)
-        found = tuple(
-            (rule.name, Complaint(self.column.name, value, *answer))
-            for rule in rules
-            if (answer := rule.check(facts, self.column, value))
-        )
+        answers = [(rule.name, rule.check(facts, self.column, value)) for rule in rules]
+        found = tuple((name, Complaint(self.column.name, value, *answer)) for name, answer in answers if answer)
         answer = found, not found or matrix.problem(self.column, value.strip()) is None
         _remember(self.known, value, answer)
         return answer
@@ -141,12 +138,16 @@ class _RowRule:
     def answer(self, facts: Facts, cells: list[str]) -> _Found:
         key = self.cells(cells)
         if not self.rule.remembered:
-            return tuple((self.rule.name, complaint) for complaint in self.check(facts, *key))
+            return self._ask(facts, key)
         answer = self.known.get(key)
         if answer is None:
-            answer = tuple((self.rule.name, complaint) for complaint in self.check(facts, *key))
+            answer = self._ask(facts, key)
             _remember(self.known, key, answer)
         return answer
+
+    def _ask(self, facts: Facts, key: tuple[str, ...]) -> _Found:
+        complaints = [*self.check(facts, *key)]
+        return tuple((self.rule.name, complaint) for complaint in complaints) if complaints else ()
 
 
 def _getter(columns: Iterable[str]) -> Callable[[list[str]], tuple[str, ...]]:
