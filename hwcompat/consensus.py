@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from statistics import median
 from typing import NamedTuple
 
 from .digests import Disagreement, disagreements
@@ -292,7 +291,13 @@ def _spreads(said: Sequence[Near], name: str) -> tuple[Spread, ...]:
     here = [near.row for near in said if near.tier[1] == 0]
     columns = [f"{name}_{unit}" for unit in ("tflops", "speedup") if f"{name}_{unit}" in Row._fields]
     found = ((column, [v for row in here if (v := _number(getattr(row, column))) is not None]) for column in columns)
-    return tuple(Spread(column, min(v), median(v), max(v), len(v)) for column, v in found if v)
+    return tuple(Spread(column, min(v), _median(v), max(v), len(v)) for column, v in found if v)
+
+
+def _median(values: Sequence[float]) -> float:
+    """statistics.median; importing that module takes longer than a whole decision."""
+    ordered, middle = sorted(values), len(values) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _number(text: str) -> float | None:

@@ -9,7 +9,6 @@ of one key should agree, and one that does not is suspect, never convicted.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -47,6 +46,8 @@ def _kind(result: Result, probes: Mapping[str, ProbeFacts]) -> str:
 def combined(found: Mapping[str, str], kind: str) -> str:
     """One digest (16 hex digits) over "key=digest" of every digest of that kind; empty if there is none."""
     lines = sorted(f"{key}={digest}" for key, digest in found.items() if key.startswith(kind + "/"))
+    import hashlib  # only needed where something was measured
+
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
 
 
