@@ -77,10 +77,12 @@ def resolve(
     machine = machine_of(gpus, driver, os, arch, python, wsl, tables)
     asked = _Asked(machine, wish(torch, tables), failed)
     own = installed if not newest else None
-    refusal = _check_installed(own, asked).refusal if own else ""
-    if own and not refusal:
-        return _installed_pin(_check_installed(own, asked), own, machine, index_base)
-    refused = (f"{own.version} (installed): {refusal}",) if own else ()
+    refused: tuple[str, ...] = ()
+    if own:
+        state = _check_installed(own, asked)
+        if not state.refusal:
+            return _installed_pin(state, own, machine, index_base)
+        refused = (f"{own.version} (installed): {state.refusal}",)
     checked = list(_checked(asked))
     best = max((each for each in checked if not each.refusal), key=_rank, default=None)
     if best:
@@ -92,15 +94,12 @@ def resolve(
         raise _no_build(asked, checked, torch)
     warning = _left_out(asked, most, alternatives)
     served = asked.with_gpus(most.served)
-    if own and not _check_installed(own, served).refusal:
-        pin = _installed_pin(_check_installed(own, served), own, served.machine, index_base)
-        return replace(pin, warnings=(*pin.warnings, warning))
+    if own:
+        state = _check_installed(own, served)
+        if not state.refusal:
+            pin = _installed_pin(state, own, served.machine, index_base)
+            return replace(pin, warnings=(*pin.warnings, warning))
     return _pin(most.best, served.machine, index_base, refused + _rejections(checked), (warning,))
-
-
-def resolve_any(alternatives: Sequence[Gpu], **machine: Any) -> Pin:
-    """`resolve` for a name sold on several chips: one build for all of them, else for those that a build serves."""
-    return resolve(alternatives, alternatives=True, **machine)
 
 
 def _rank(checked: Checked) -> tuple[int, bool, tuple[int, ...], tuple[int, ...]]:

@@ -97,8 +97,7 @@ def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
     if not target.described and not machine.python:
         raise MachineError("the chosen Python cannot be used: it did not answer", "name another one with --python")
     driver, warnings = _comparable_driver(target)
-    find = resolver.resolve_any if target.alternatives and len(target.gpus) > 1 else resolver.resolve
-    found = find(
+    found = resolver.resolve(
         target.gpus,
         driver=driver,
         os=machine.os,
@@ -110,6 +109,7 @@ def pin(target: Target, torch: str | None, newest: bool, tables: Tables) -> Pin:
         index_base=index_base(),
         newest=newest,
         wsl=machine.wsl,
+        alternatives=target.alternatives and len(target.gpus) > 1,
         failed=_failed_builds(target),
     )
     return replace(found, warnings=(*found.warnings, *warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,3 +62,16 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 def command() -> list[str]:
     """How tests start the command line: this interpreter, this tree."""
     return [sys.executable, "-m", "hwcompat"]
+
+
+@pytest.fixture
+def run_matrix(command: list[str], tmp_path: Path):
+    """`hwcompat matrix ...` in a folder of its own."""
+    env = dict(os.environ, PYTHONPATH=str(REPOSITORY))
+
+    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, "matrix", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8"
+        )
+
+    return start

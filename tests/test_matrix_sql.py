@@ -266,54 +266,42 @@ def test_a_folder_of_the_user_adds_lines_and_a_broken_table_is_named(tmp_path: P
 
 
 @pytest.fixture
-def run(command: list[str], tmp_path: Path):
-    env = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[1]))
-
-    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, "matrix", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8"
-        )
-
-    return start
-
-
-@pytest.fixture
 def row_file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
     matrix.write_rows(path, [ROW, ROW._replace(report_id="00000000000000bb", fp16="ok", failures="", chip="TU117")])
     return path
 
 
-def test_sql_as_lines_json_and_csv(run, row_file: Path):
+def test_sql_as_lines_json_and_csv(run_matrix, row_file: Path):
     statement = "select chip, fp16, fp32_tflops from rows order by chip"
-    lines = run("sql", statement, str(row_file))
+    lines = run_matrix("sql", statement, str(row_file))
     assert lines.stdout.splitlines() == ["chip   fp16    fp32_tflops", "TU116  faulty  5.12", "TU117  ok      5.12"]
     assert lines.stderr == ""
-    found = json.loads(run("sql", statement, str(row_file), "--json").stdout)
+    found = json.loads(run_matrix("sql", statement, str(row_file), "--json").stdout)
     assert found[0] == {"chip": "TU116", "fp16": "faulty", "fp32_tflops": 5.12}
-    text = run("sql", "select 'a,b' x, null y", "--csv").stdout
+    text = run_matrix("sql", "select 'a,b' x, null y", "--csv").stdout
     assert list(csv.reader(io.StringIO(text))) == [["x", "y"], ["a,b", ""]]
-    assert list(json.loads(run("sql", "select 1 a, 2 a", "--json").stdout)[0]) == ["a", "a_2"]
-    cut = run("sql", "from rows", str(row_file), "--limit", "1")
+    assert list(json.loads(run_matrix("sql", "select 1 a, 2 a", "--json").stdout)[0]) == ["a", "a_2"]
+    cut = run_matrix("sql", "from rows", str(row_file), "--limit", "1")
     assert "only the first 1 rows" in cut.stderr
 
 
 @pytest.mark.parametrize("statement", ["selct", "select * from read_text('/etc/passwd')", "drop table rows"])
-def test_bad_sql_is_exit_2_with_one_line_and_a_hint(run, statement: str):
-    done = run("sql", statement)
+def test_bad_sql_is_exit_2_with_one_line_and_a_hint(run_matrix, statement: str):
+    done = run_matrix("sql", statement)
     assert done.returncode == 2
     assert done.stdout == ""
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "what to do"]
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_export_writes_the_rows_that_a_filter_leaves(run, row_file: Path, tmp_path: Path, ending: str):
+def test_export_writes_the_rows_that_a_filter_leaves(run_matrix, row_file: Path, tmp_path: Path, ending: str):
     out = tmp_path / f"out{ending}"
-    done = run("export", str(out), str(row_file), "--verdict", "fp16=faulty")
+    done = run_matrix("export", str(out), str(row_file), "--verdict", "fp16=faulty")
     assert done.returncode == 0, done.stderr
     assert "wrote 1 rows" in done.stderr
     assert out.stat().st_size
-    assert run("export", "out.xlsx", str(row_file)).returncode == 2
+    assert run_matrix("export", "out.xlsx", str(row_file)).returncode == 2
 
 
 def test_the_commands_that_need_no_extra_import_none_of_it(row_file: Path, tmp_path: Path):

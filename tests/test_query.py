@@ -249,18 +249,6 @@ def test_plain_columns_line_up_in_printable_ascii(rows: list[tuple[str, str]]):
 
 
 @pytest.fixture
-def run(command: list[str], tmp_path: Path):
-    env = dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[1]))
-
-    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*command, "matrix", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, encoding="utf-8"
-        )
-
-    return start
-
-
-@pytest.fixture
 def row_file(tmp_path: Path) -> Path:
     path = tmp_path / "rows.csv"
     rows = [
@@ -272,48 +260,48 @@ def row_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_show_filters_sorts_and_limits(run, row_file: Path):
-    shown = run("show", str(row_file), "--verdict", "fp16=faulty")
+def test_show_filters_sorts_and_limits(run_matrix, row_file: Path):
+    shown = run_matrix("show", str(row_file), "--verdict", "fp16=faulty")
     assert shown.stdout.splitlines() == [
         "----------  measured  NVIDIA GeForce GTX 1660 Ti [TU116]  2.6.0+cu124 cu124  fp16=faulty"
     ]
-    table = json.loads(run("show", str(row_file), "--json", "--sort=-date", "--limit", "2").stdout)
+    table = json.loads(run_matrix("show", str(row_file), "--json", "--sort=-date", "--limit", "2").stdout)
     assert [cells["date"] for cells in table] == ["2026-01-02", "2025-01-02"]
-    assert run("show", str(row_file), "--csv").stdout == row_file.read_text(encoding="utf-8")
-    limited = run("show", str(row_file), "--limit", "1")
+    assert run_matrix("show", str(row_file), "--csv").stdout == row_file.read_text(encoding="utf-8")
+    limited = run_matrix("show", str(row_file), "--limit", "1")
     assert len(limited.stdout.splitlines()) == 1
     assert "1 of 3 rows shown" in limited.stderr
 
 
-def test_show_says_what_was_withdrawn_in_plain_ascii(run, row_file: Path):
-    shown = run("show", str(row_file), "--since", "2025", "--torch", "2.5")
+def test_show_says_what_was_withdrawn_in_plain_ascii(run_matrix, row_file: Path):
+    shown = run_matrix("show", str(row_file), "--since", "2025", "--torch", "2.5")
     assert shown.stdout.count("\n") == 1
-    everything = run("show", str(row_file)).stdout
+    everything = run_matrix("show", str(row_file)).stdout
     assert everything.isascii()
     assert "[retracted: loose riser]" in everything
 
 
-def test_show_tells_a_file_without_a_match_from_one_without_a_usable_row(run, row_file: Path, tmp_path: Path):
-    assert run("show", str(row_file), "--chip", "GH100").stdout == "no row\n"
+def test_show_tells_a_file_without_a_match_from_one_without_a_usable_row(run_matrix, row_file: Path, tmp_path: Path):
+    assert run_matrix("show", str(row_file), "--chip", "GH100").stdout == "no row\n"
     older = tmp_path / "older.csv"
     older.write_text("gpu,chip\nTesla T4,TU104\n", encoding="utf-8")
-    done = run("show", str(older), "--chip", "GH100")
+    done = run_matrix("show", str(older), "--chip", "GH100")
     assert (done.returncode, done.stdout) == (0, "no row\n")
     older.write_text("gpu,chip\nx,y,z\n", encoding="utf-8")
-    assert run("show", str(older), "--chip", "GH100").returncode == 4
+    assert run_matrix("show", str(older), "--chip", "GH100").returncode == 4
     older.write_text("name\nTesla T4\n", encoding="utf-8")
-    assert run("show", str(older), "--chip", "GH100").returncode == 4
+    assert run_matrix("show", str(older), "--chip", "GH100").returncode == 4
 
 
 @pytest.mark.parametrize("wrong", [("--torch", "x"), ("--sort", "colour"), ("--verdict", "bad"), ("--limit", "0")])
-def test_show_refuses_what_cannot_be_meant(run, row_file: Path, wrong: tuple[str, str]):
-    done = run("show", str(row_file), *wrong)
+def test_show_refuses_what_cannot_be_meant(run_matrix, row_file: Path, wrong: tuple[str, str]):
+    done = run_matrix("show", str(row_file), *wrong)
     assert done.returncode == 2
     assert not done.stdout
     assert "Traceback" not in done.stderr
 
 
-def test_rows_of_one_card_and_build_are_told_together_with_counts_and_age(run, tmp_path: Path):
+def test_rows_of_one_card_and_build_are_told_together_with_counts_and_age(run_matrix, tmp_path: Path):
     path = tmp_path / "rows.csv"
     row = Row(gpu="Tesla T4", chip="TU104", os="linux", torch="2.6.0+cu124", cuda="cu124", source="measured", fp16="ok")
     row = row._replace(level="standard", date="2026-01-02")
@@ -322,18 +310,18 @@ def test_rows_of_one_card_and_build_are_told_together_with_counts_and_age(run, t
     rows.append(row._replace(report_id="b" * 16, fp16="faulty", retracted="overclocked"))
     rows.append(row._replace(report_id="c" * 16, torch="2.5.1"))
     matrix.write_rows(path, rows)
-    lines = run("show", str(path), "--together").stdout.splitlines()
+    lines = run_matrix("show", str(path), "--together").stdout.splitlines()
     assert lines[0].split() == ["card", "os", "torch", "cuda", "fp16"]
     assert any(re.search(r"2\.6\.0  cu124  ok \(1 faulty, 3 ok\) \d+d !$", line) for line in lines)
     assert any(re.search(r"2\.5\.1  cu124  ok 1x \d+d$", line) for line in lines)
     assert len(lines) == 3
-    found = json.loads(run("show", str(path), "--together", "--json", "--torch", "2.6").stdout)
+    found = json.loads(run_matrix("show", str(path), "--together", "--json", "--torch", "2.6").stdout)
     assert [one["torch"] for one in found] == ["2.6.0"]
     fp16 = found[0]["capabilities"]["fp16"]
     assert fp16["counts"] == {"faulty": 1, "ok": 3}
     assert fp16["newest"] == "2026-01-02"
     assert fp16["contradicted"]
-    assert run("show", str(path), "--together", "--csv").returncode == 2
+    assert run_matrix("show", str(path), "--together", "--csv").returncode == 2
 
 
 @given(many_rows)

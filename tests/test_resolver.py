@@ -129,13 +129,13 @@ def test_an_installed_build_that_serves_the_cards_of_the_answer_is_kept(known: t
 
 def test_a_name_on_two_chips_is_answered_for_those_that_a_build_serves(known: tables.Tables) -> None:
     machine = {"driver": "552.22", "os": "windows", "arch": "x86_64", "python": "3.11", "tables": known}
-    answer = resolver.resolve_any(tables.resolve_gpu("GTX 750 Ti", known), **machine)
+    answer = resolver.resolve(tables.resolve_gpu("GTX 750 Ti", known), **machine, alternatives=True)
     assert answer.tag == "cu126"
     assert answer.warnings == ("NVIDIA GeForce GTX 750 Ti also exists on GK106 (3.0), which no build serves",)
-    turing = resolver.resolve_any(tables.resolve_gpu("GTX 1650", known), **machine)
+    turing = resolver.resolve(tables.resolve_gpu("GTX 1650", known), **machine, alternatives=True)
     assert turing.warnings == ()
     with pytest.raises(NoBuildError):
-        resolver.resolve_any(tables.resolve_gpu("GT 730", known), **machine)
+        resolver.resolve(tables.resolve_gpu("GT 730", known), **machine, alternatives=True)
 
 
 def test_an_ambiguous_name_lists_its_chips_and_is_answered_for_the_worst(known: tables.Tables) -> None:

@@ -165,6 +165,33 @@ def webui_first(rec: Recommendation, name: str, options: Sequence[str]) -> list[
     ]
 
 
-def launcher(rec: Recommendation, sentences: Sequence[str], posix: str, portable: str, options: Sequence[str]) -> str:
-    """A script that starts a program: `posix` in a checkout of it, `portable` in its package for Windows."""
-    return script(rec, sentences, " ".join([posix, *options, '"$@"']), " ".join([portable, *options]) + "\npause")
+class Program(NamedTuple):
+    """A program that is started by a script with options: from a checkout, or from its package for Windows."""
+
+    name: str
+    file: str  # of the POSIX script
+    command: str  # in a checkout
+    portable: str  # in the package
+    packaged: str  # what the package is called: "ComfyUI's portable package"
+    package: str  # "the portable package for Windows"
+    batch: str  # the package's own script, beside which ours lies
+    start: str  # what the options follow in it
+
+
+def launcher(rec: Recommendation, program: Program, sentences: Sequence[str], options: Sequence[str]) -> str:
+    """The script that starts `program`: how to use it and where else the options go, `sentences`, the command."""
+    posix = " ".join([program.command, *options, '"$@"'])
+    windows = " ".join([program.portable, *options]) + "\npause"
+    return script(rec, [*_launcher_first(rec, program, " ".join(options) or "(none)"), *sentences], posix, windows)
+
+
+def _launcher_first(rec: Recommendation, program: Program, words: str) -> list[str]:
+    if on_windows(rec):
+        return [
+            f"for {program.packaged}: save as run_hwcompat.bat beside {program.batch} and start it there",
+            f"in a checkout, on any system, the options follow `{program.command}`: {words}",
+        ]
+    return [
+        f"for {program.name}: save as {program.file} in its folder, then: sh {program.file}",
+        f"in {program.package} they follow `{program.start}` in {program.batch}: {words}",
+    ]

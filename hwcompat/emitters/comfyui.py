@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from hwcompat.model import Recommendation
 
-from ._images import Plan, about_bfloat16, channels_last, distrusted, launcher, on_windows, plan
+from ._images import Plan, Program, about_bfloat16, channels_last, distrusted, launcher, plan
 from ._text import provenance, release
 
 PROOF = "parsed"
@@ -33,8 +33,16 @@ PROVED = (
 )
 
 TEXT_ENCODER_BF16_SINCE = (0, 3, 28)
-COMMAND = "python main.py"
-PORTABLE = r".\python_embeded\python.exe -s ComfyUI\main.py --windows-standalone-build"
+PROGRAM = Program(
+    name="ComfyUI",
+    file=FILE,
+    command="python main.py",
+    portable=r".\python_embeded\python.exe -s ComfyUI\main.py --windows-standalone-build",
+    packaged="ComfyUI's portable package",
+    package="the portable package for Windows",
+    batch="run_nvidia_gpu.bat",
+    start="main.py",
+)
 
 
 def emit(rec: Recommendation, version: str | None = None) -> str:
@@ -42,8 +50,8 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     chosen = plan(rec)
     known = release(version)
     options = _options(rec, chosen, known)
-    sentences = [*_first(rec, options), *provenance(rec), *chosen.sentences, *_notes(rec, chosen, known)]
-    return launcher(rec, sentences, COMMAND, PORTABLE, options)
+    sentences = [*provenance(rec), *chosen.sentences, *_notes(rec, chosen, known)]
+    return launcher(rec, PROGRAM, sentences, options)
 
 
 def _options(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> list[str]:
@@ -56,16 +64,6 @@ def _options(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None)
         encoder = "--bf16-text-enc" if version and version >= TEXT_ENCODER_BF16_SINCE else "--fp32-text-enc"
         return ["--bf16-unet", "--bf16-vae", encoder, *layout]
     return [*(["--fp16-unet", "--fp32-vae"] if chosen.shun_bfloat16 else []), *layout]
-
-
-def _first(rec: Recommendation, options: list[str]) -> Iterator[str]:
-    words = " ".join(options) or "(none)"
-    if on_windows(rec):
-        yield "for ComfyUI's portable package: save as run_hwcompat.bat beside run_nvidia_gpu.bat and start it there"
-        yield f"in a checkout, on any system, the options follow `{COMMAND}`: {words}"
-    else:
-        yield "for ComfyUI: save as run_comfyui.sh in its folder, then: sh run_comfyui.sh"
-        yield f"in the portable package for Windows they follow `main.py` in run_nvidia_gpu.bat: {words}"
 
 
 def _notes(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> Iterator[str]:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from hwcompat.model import Recommendation
 
-from ._images import Plan, about_bfloat16, distrusted, launcher, on_windows, plan
+from ._images import Plan, Program, about_bfloat16, distrusted, launcher, plan
 from ._text import provenance, release
 
 PROOF = "parsed"
@@ -31,8 +31,16 @@ PROVED = (
 )
 
 OLDEST = (2, 1, 826)
-COMMAND = "python entry_with_update.py"
-PORTABLE = r".\python_embeded\python.exe -s Fooocus\entry_with_update.py"
+PROGRAM = Program(
+    name="Fooocus",
+    file=FILE,
+    command="python entry_with_update.py",
+    portable=r".\python_embeded\python.exe -s Fooocus\entry_with_update.py",
+    packaged="Fooocus",
+    package="the package for Windows",
+    batch="run.bat",
+    start="entry_with_update.py",
+)
 
 
 def emit(rec: Recommendation, version: str | None = None) -> str:
@@ -40,8 +48,8 @@ def emit(rec: Recommendation, version: str | None = None) -> str:
     chosen = plan(rec)
     known = release(version)
     options = _options(rec, chosen, known)
-    sentences = [*_first(rec, options), *provenance(rec), *chosen.sentences, *_notes(rec, chosen, known)]
-    return launcher(rec, sentences, COMMAND, PORTABLE, options)
+    sentences = [*provenance(rec), *chosen.sentences, *_notes(rec, chosen, known)]
+    return launcher(rec, PROGRAM, sentences, options)
 
 
 def _options(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> list[str]:
@@ -53,16 +61,6 @@ def _options(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None)
     if chosen.weights != "float16":
         return ["--all-in-fp32", decoder, "--clip-in-fp32"]
     return [decoder] if chosen.bfloat16 or chosen.shun_bfloat16 else []
-
-
-def _first(rec: Recommendation, options: list[str]) -> Iterator[str]:
-    words = " ".join(options) or "(none)"
-    if on_windows(rec):
-        yield "for Fooocus: save as run_hwcompat.bat beside run.bat and start it there"
-        yield f"in a checkout, on any system, the options follow `{COMMAND}`: {words}"
-    else:
-        yield "for Fooocus: save as run_fooocus.sh in its folder, then: sh run_fooocus.sh"
-        yield f"in the package for Windows they follow `entry_with_update.py` in run.bat: {words}"
 
 
 def _notes(rec: Recommendation, chosen: Plan, version: tuple[int, ...] | None) -> Iterator[str]:

@@ -111,12 +111,7 @@ def test_no_reason_becomes_a_line_or_an_encoding(words):
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory):
-    """The stand-ins for PyTorch's index and for PyPI."""
-    folder = tmp_path_factory.mktemp("indexes")
-    return (
-        wheels.simple_index(folder / "torch", wheels.TORCH_INDEX),
-        wheels.simple_index(folder / "pypi", wheels.PYPI),
-    )
+    return wheels.indexes(tmp_path_factory.mktemp("indexes"))
 
 
 def pip(content, pypi, folder, *options, path=""):

@@ -156,12 +156,7 @@ default = true
 
 @pytest.fixture(scope="module")
 def indexes(tmp_path_factory):
-    """The stand-ins for PyTorch's index and for PyPI."""
-    folder = tmp_path_factory.mktemp("indexes")
-    return (
-        wheels.simple_index(folder / "torch", wheels.TORCH_INDEX),
-        wheels.simple_index(folder / "pypi", wheels.PYPI),
-    )
+    return wheels.indexes(tmp_path_factory.mktemp("indexes"))
 
 
 def add(version, fragment, indexes, folder, url=URL):

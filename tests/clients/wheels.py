@@ -52,3 +52,8 @@ def installed(folder: Path, release: str) -> Path:
     with zipfile.ZipFile(wheel(folder, release)) as archive:
         archive.extractall(folder)
     return folder
+
+
+def indexes(folder):
+    """The stand-ins for PyTorch's index and for PyPI, made in `folder`."""
+    return simple_index(folder / "torch", TORCH_INDEX), simple_index(folder / "pypi", PYPI)
