@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .circumstances import CardFacts, Machine, applying_reports, driver_note, is_complete, label
 from .consensus import Consensus, consensus, failing_probes, row_speed, voices_in
+from .knownfaults import affected_clients
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Caution, Fault, PrecisionDefault, Report, Result, Row
 from .nearness import Near, Place, near_rows
 from .verdicts import KERNELS_OF, amp_ratio, is_emulated
@@ -78,13 +79,13 @@ def know(
     near = near_rows(rows, Place(card.gpu, machine.row_os, torch, tag, machine.cpu))
     same_driver = all(report.environment.driver == machine.driver for report in applying)
     case = _Case(card, machine, applying, near, same_driver)
-    beliefs = {name: case.belief(name) for name in CAPABILITIES}
+    beliefs = _coupled({name: case.belief(name) for name in CAPABILITIES})
     return Knowledge(
         card=card,
-        beliefs=_coupled(beliefs),
+        beliefs=beliefs,
         reports=applying,
         evidence=tuple(_evidence(card, applying, near)),
-        cautions=tuple(_cautions(case, applying)),
+        cautions=tuple(_cautions(case, applying, beliefs)),
         notes=(*notes, *driver_note(applying, machine, same_driver)),
         same_driver=same_driver,
     )
@@ -314,12 +315,19 @@ def _evidence(card: CardFacts, reports: Sequence[Report], near: Sequence[Near]) 
         yield f"default for {card.default.match} {card.default.value}: {card.default.because} ({card.default.source})"
 
 
-def _cautions(case: _Case, reports: Sequence[Report]) -> Iterable[Caution]:
+def _cautions(case: _Case, reports: Sequence[Report], beliefs: Mapping[str, Belief]) -> Iterable[Caution]:
     for report in reports:
         yield from report.cautions
     complete = next((r for r in reports if is_complete(r)), None)
     for fault in case.card.faults:
         cleared = complete is not None and bool(fault.verdicts)
         cleared = cleared and all(case.clears(complete, fault, name) for name in fault.verdicts if complete)
-        if not cleared:
-            yield Caution(fault.title, fault.symptom, fault.workaround, (*fault.citations, fault.id)[0])
+        harmless = bool(fault.uses) and all(beliefs[name].verdict == "ok" for name in fault.uses)
+        if not cleared and not harmless:
+            title = f"{fault.title}{_installed(fault, case.machine)}"
+            yield Caution(title, fault.symptom, fault.workaround, (*fault.citations, fault.id)[0])
+
+
+def _installed(fault: Fault, machine: Machine) -> str:
+    found = affected_clients(fault, machine.torch.clients if machine.torch else {})
+    return f" ({', '.join(f'{name} {version}' for name, version in found.items())} is installed)" if found else ""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
+from hwcompat.knownfaults import faults_for
 from hwcompat.model import Build, Gpu, ToolkitDriver
 from hwcompat.tablerows import cuda_version, version_key
-from hwcompat.tables import Tables, faults_for
+from hwcompat.tables import Tables
 
 _TAG_PREFIX = {"nvidia": "cu", "amd": "rocm", "apple": "cpu"}
 _TRUST = ("yes", "inferred", "no")

@@ -354,6 +354,8 @@ class Fault(NamedTuple):
     torch: str = ""  # ">=2.11,<2.14"
     cuda: str = ""
     cudnn: str = ""
+    clients: Mapping[str, str] = _EMPTY  # {"ultralytics": "<8.2.96"}: a fault of these programs; one of them is enough
+    uses: tuple[str, ...] = ()  # capabilities that they use whatever they are told; harmless where these are right
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

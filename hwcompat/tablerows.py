@@ -225,14 +225,14 @@ def default(row: Record) -> PrecisionDefault:
 
 _FAULT_TEXTS = ("id", "title", "effect", "symptom", "workaround")
 _FAULT_RANGES = ("torch", "cuda", "cudnn")
-_FAULT_LISTS = ("citations", "detected_by", "chips", "pci_ids", "compute_capabilities", "vendors", "os")
+_FAULT_LISTS = ("citations", "detected_by", "chips", "pci_ids", "compute_capabilities", "vendors", "os", "uses")
 
 
 def fault(entry: Any) -> Fault:
     """An entry of faults.yaml. Raises BadCellError naming the field."""
     if not isinstance(entry, Mapping):
         raise BadCellError("entry", "is not a mapping")
-    unknown = set(entry) - {*_FAULT_TEXTS, *_FAULT_RANGES, *_FAULT_LISTS, "verdicts"}
+    unknown = set(entry) - {*_FAULT_TEXTS, *_FAULT_RANGES, *_FAULT_LISTS, "verdicts", "clients"}
     if unknown:
         raise BadCellError(sorted(map(str, unknown))[0], "is not a field of a fault")
     if not entry.get("citations"):
@@ -242,8 +242,28 @@ def fault(entry: Any) -> Fault:
         **{field: _list(entry, field) for field in _FAULT_LISTS},
         **{field: _range(entry, field) for field in _FAULT_RANGES},
     }
-    effect = _one_of(entry, "effect", ("avoid", "warn"))
-    return Fault(**fields, effect=effect, workaround=str(entry.get("workaround", "")), verdicts=_verdicts(entry))
+    found = Fault(
+        **fields,
+        effect=_one_of(entry, "effect", ("avoid", "warn")),
+        workaround=str(entry.get("workaround", "")),
+        verdicts=_verdicts(entry),
+        clients=_clients(entry),
+    )
+    _of_client_or_card(found)
+    return found
+
+
+def _of_client_or_card(found: Fault) -> None:
+    """A fault of a client says nothing of the card and of no torch build: it lowers no verdict and chooses no build."""
+    if found.clients and found.verdicts:
+        raise BadCellError("verdicts", "a client's fault says nothing of the card; name what it uses in `uses`")
+    if found.clients and found.effect != "warn":
+        raise BadCellError("effect", "a client's fault chooses no torch build: warn")
+    if found.uses and not found.clients:
+        raise BadCellError("uses", "is for faults of clients")
+    for name in found.uses:
+        if name not in CAPABILITIES:
+            raise BadCellError("uses", f"{name!r} is no capability")
 
 
 def _list(entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
@@ -260,6 +280,17 @@ def _range(entry: Mapping[str, Any], field: str) -> str:
     except (ValueError, AttributeError, TypeError) as error:
         raise BadCellError(field, str(error)) from None
     return str(value)
+
+
+def _clients(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """Client -> range of its versions; none is left out, so that a fault of a client ends where it was repaired."""
+    value = entry.get("clients", {})
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and value[name] for name in value):
+        raise BadCellError("clients", "is not a mapping of a client to a range such as '<8.2.96'")
+    try:
+        return {name: _range(value, name) for name in value}
+    except BadCellError as error:
+        raise BadCellError("clients", str(error)) from None
 
 
 def _verdicts(entry: Mapping[str, Any]) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from hwcompat.errors import DataError, UsageError
 from hwcompat.model import Build, Card, Companion, Fault, Gpu, LastBuild, PrecisionDefault, ToolkitDriver
 from hwcompat.spelling import memory_gb, mig_profile, spellings
 from hwcompat.tablefiles import Record, csv_lines, yaml_list
-from hwcompat.tablerows import BadCellError, cuda_version, in_range
+from hwcompat.tablerows import BadCellError
 
 DEFAULT_INDEX = "https://download.pytorch.org/whl"
 T = TypeVar("T")
@@ -378,54 +378,7 @@ def _nearest_names(wanted: str, tables: Tables) -> str:
     return f"did you mean: {nearest}? A PCI id or a capability such as 7.5 works too"
 
 
-# --- known faults and precision defaults ------------------------------------------------------------------------------
-
-
-def faults_for(
-    gpu: Gpu | None,
-    *,
-    torch: str = "",
-    cuda: str = "",
-    cudnn: str = "",
-    os: str = "",
-    tables: Tables,
-    effect: str = "",
-) -> tuple[Fault, ...]:
-    """The known faults of this card with this build; `cuda` is a tag or a version; `os` may be `wsl`; "" is unknown.
-
-    `effect`: only those with it.
-
-    An unknown version counts as affected where the fault carries verdicts (the safe assumption) and as not affected
-    where it is a caution only, so that nobody is warned of a build that nothing names.
-    """
-    versions = {"torch": torch, "cuda": cuda_version(cuda) if cuda else "", "cudnn": cudnn}
-    return tuple(
-        fault
-        for fault in tables.faults
-        if (not effect or fault.effect == effect)
-        and _concerns_card(fault, gpu)
-        and (not fault.os or os in fault.os)
-        and not (fault.cuda and cuda and not versions["cuda"])
-        and all(_concerns_version(fault, kind, version) for kind, version in versions.items())
-    )
-
-
-def _concerns_card(fault: Fault, gpu: Gpu | None) -> bool:
-    if gpu is None:
-        return not (fault.chips or fault.pci_ids or fault.compute_capabilities or fault.vendors)
-    return (
-        (not fault.chips or gpu.chip in fault.chips)
-        and (not fault.pci_ids or gpu.pci_id in fault.pci_ids)
-        and (not fault.compute_capabilities or gpu.compute_capability in fault.compute_capabilities)
-        and (not fault.vendors or gpu.vendor in fault.vendors)
-    )
-
-
-def _concerns_version(fault: Fault, kind: str, version: str) -> bool:
-    wanted: str = getattr(fault, kind)
-    if not wanted:
-        return True
-    return in_range(version, wanted) if version else bool(fault.verdicts)
+# --- precision defaults -----------------------------------------------------------------------------------------------
 
 
 def default_for(gpu: Gpu | None, tables: Tables) -> PrecisionDefault | None:

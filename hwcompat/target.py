@@ -13,8 +13,9 @@ from typing import NamedTuple
 from . import asked, emitters, policy, resolver
 from .circumstances import CardFacts, Machine, is_complete
 from .errors import MachineError, NoBuildError, UsageError
+from .knownfaults import faults_for
 from .model import Environment, Gpu, Pin, Recommendation, Report, Row, Setting
-from .tables import Tables, default_for, faults_for, index_base, resolve_gpu
+from .tables import Tables, default_for, index_base, resolve_gpu
 
 _UNUSABLE = ("faulty", "unsupported")
 _DEVICE = {"nvidia": "cuda", "amd": "rocm", "apple": "mps", "intel": "xpu"}
@@ -194,7 +195,8 @@ def _without_index(decided: Recommendation) -> Recommendation:
 def card_facts(gpu: Gpu | None, machine: Machine, build: Pin | None, tables: Tables) -> CardFacts:
     """What the tables say of a card with the build that will be used."""
     torch, cuda, cudnn = _versions(machine, build)
-    faults = faults_for(gpu, torch=torch, cuda=cuda, cudnn=cudnn, os=machine.row_os, tables=tables)
+    clients = machine.torch.clients if machine.torch else {}
+    faults = faults_for(gpu, torch=torch, cuda=cuda, cudnn=cudnn, os=machine.row_os, clients=clients, tables=tables)
     return CardFacts(gpu, faults, default_for(gpu, tables), _bf16_native(gpu, tables))
 
 

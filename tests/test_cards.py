@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwcompat import model, tables, target
+from hwcompat import knownfaults, model, tables, target
 from hwcompat.errors import UsageError
 from hwcompat.probes import catalogue
 from hwcompat.tablerows import cuda_version, in_range
@@ -242,7 +242,7 @@ def gpu_of(text: str, known: tables.Tables) -> model.Gpu:
 
 
 def fault_ids(text: str, known: tables.Tables, **build: str) -> set[str]:
-    return {fault.id for fault in tables.faults_for(gpu_of(text, known), tables=known, **build)}
+    return {fault.id for fault in knownfaults.faults_for(gpu_of(text, known), tables=known, **build)}
 
 
 def test_the_fp16_faults_of_tu116_hold_from_cuda_11_and_for_an_unknown_build(known: tables.Tables) -> None:
@@ -267,7 +267,7 @@ def test_a_caution_needs_a_known_build_and_ends_with_its_range(known: tables.Tab
 
 
 def test_a_cpu_has_no_graphics_card_fault(known: tables.Tables) -> None:
-    assert tables.faults_for(None, torch="2.13.0", cuda="cpu", tables=known) == ()
+    assert knownfaults.faults_for(None, torch="2.13.0", cuda="cpu", tables=known) == ()
 
 
 def test_fault_entries_name_real_chips_and_capabilities(known: tables.Tables) -> None:

@@ -29,7 +29,7 @@ LAYERS = (
     ("coverage", "evidence", "environment", "query", "resolver", "report", "sql"),
     ("runner", "asked", "circumstances", "export", "lint"),
     ("gates", "consensus"),
-    ("nearness", "cardnames"),
+    ("nearness", "cardnames", "knownfaults"),
     ("session", "matrix", "tables", "verdicts", "digests", "telemetry"),
     (
         "bulk",

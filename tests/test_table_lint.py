@@ -183,6 +183,7 @@ CASES: list[tuple[str, str, Edit, str]] = [
     ("faults_name_known_things", FAULTS, added(_A_FAULT.format("compute_capabilities: ['7.6']")), "compute_cap"),
     ("faults_name_known_things", FAULTS, added(_A_FAULT.format("detected_by: [conv.sideways]")), "detected_by"),
     ("faults_name_known_things", FAULTS, added(_A_FAULT.format("vendors: [ati]")), "vendors"),
+    ("faults_name_known_things", FAULTS, added(_A_FAULT.format("clients: {ultralitics: '<9'}")), "clients"),
     (
         "faults_cite_addresses",
         FAULTS,

@@ -280,6 +280,18 @@ def test_a_bad_row_is_named_by_line_and_column_and_the_others_count(
         ("{id: x, title: t, effect: warn, symptom: s, citations: [u], compute_capabilities: [7.5]}", "compute_cap"),
         ("{id: x, title: t, effect: warn, symptom: s, citations: [u], verdicts: {fp16: bad}}", "verdicts"),
         ("{id: x, title: t, effect: warn, symptom: s, citations: [u], chip: [TU116]}", "chip"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: [ultralytics]}", "clients"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {ultralytics: old}}", "clients"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {ultralytics: ''}}", "clients"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {ultralytics: [1]}}", "clients"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {8: '<9'}}", "clients"),
+        ("{id: x, title: t, effect: avoid, symptom: s, citations: [u], clients: {timm: '<9'}}", "effect"),
+        (
+            "{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {timm: '<9'}, verdicts: {fp16: ok}}",
+            "verdicts",
+        ),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], uses: [fp16]}", "uses"),
+        ("{id: x, title: t, effect: warn, symptom: s, citations: [u], clients: {timm: '<9'}, uses: [fp17]}", "uses"),
         ("just words", "entry"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 from hwcompat import tables
 from hwcompat.errors import DataError
 from hwcompat.probes import catalogue
+from hwcompat.probes.facts import CLIENTS
 from lint_rules import Finding, Folder, rule
 
 DEVICES = {"cpu", "mps", "rocm", "xpu", "cuda"}
@@ -67,7 +68,7 @@ def every_architecture_has_a_default(folder: Folder) -> Iterator[Finding]:
 
 @rule
 def faults_name_known_things(folder: Folder) -> Iterator[Finding]:
-    """Chips, PCI ids, capabilities, makers, systems and probes of faults.yaml exist."""
+    """Chips, PCI ids, capabilities, makers, systems, probes and clients of faults.yaml exist."""
     known = _known(folder)
     lists = {
         "chips": known["chip"],
@@ -76,6 +77,7 @@ def faults_name_known_things(folder: Folder) -> Iterator[Finding]:
         "vendors": VENDORS,
         "os": SYSTEMS,
         "detected_by": {str(probe.id) for probe in catalogue.listing()},
+        "clients": set(CLIENTS),
     }
     for line, entry in folder.faults:
         for field, allowed in lists.items():
@@ -100,7 +102,7 @@ def faults_cite_addresses(folder: Folder) -> Iterator[Finding]:
 
 def _listed(entry: Mapping[str, Any], field: str) -> list[Any]:
     value = entry.get(field, [])
-    return value if isinstance(value, list) else []
+    return list(value) if isinstance(value, (list, dict)) else []
 
 
 def _of_fault(line: int, entry: Mapping[str, Any], field: str, value: str, problem: str, advice: str) -> Finding:
