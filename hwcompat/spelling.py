@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _BRANDS = ["nvidia", "geforce", "tesla", "corporation", "amd", "radeon", "instinct", "apple"]
-_DROPPED = frozenset([*_BRANDS, "with", "design", "gpu"])
+DROPPED = frozenset([*_BRANDS, "with", "design", "gpu"])
 _FORM_FACTORS = frozenset(
     [
         *["pcie", "pci", "sxm", "sxm2", "sxm3", "sxm4", "sxm5", "fhhl", "dgxs", "hbm2", "hbm2e", "hbm3", "hbm3e"],
@@ -27,7 +27,7 @@ def spellings(name: str) -> tuple[str, str, str, str]:
     whole = _SLICE.sub("", _MARKS.sub(" ", name.lower()))
     plain = whole.replace("generation", " ")  # seen inside "RTX6000AdaGeneration" too
     words = [word.replace(" ", "") for word in _WORD.findall(plain)]
-    kept = ["laptop" if word == "mobile" else word for word in words if word not in _DROPPED]
+    kept = ["laptop" if word == "mobile" else word for word in words if word not in DROPPED]
     no_form = [word for word in kept if word not in _FORM_FACTORS]
     return "".join(kept), "".join(no_form), _without_size(kept), _without_size(no_form)
 

@@ -23,6 +23,7 @@ LAYERS = (
     ("commands",),
     ("columns",),
     ("present", "explain", "console"),
+    ("site",),
     ("api",),
     ("target", "measure", "contribute"),
     ("emitters", "policy", "repair"),

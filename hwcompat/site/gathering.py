@@ -1,0 +1,272 @@
+"""Rows and tables -> everything that the pages say. Pure; what belongs to a chip is worked out once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from hwcompat import coverage, merging
+from hwcompat.model import CAPABILITIES, Fault, Row
+from hwcompat.spelling import spellings
+from hwcompat.tables import Tables
+
+from .answers import answers
+from .observed import contradictions, grids, versions
+from .slugs import distinct
+from .speeds import charts
+from .subjects import Placed, placed, rows_about, subjects
+from .values import (
+    Answer,
+    CardPage,
+    Contradiction,
+    Entry,
+    Evidence,
+    FaultPage,
+    Grid,
+    Said,
+    Site,
+    Subject,
+    Versions,
+)
+
+MOST_EVIDENCE = 120
+"""Rows listed on one page; the others are counted there and stand in the data."""
+
+
+class _OfChip(NamedTuple):
+    grids: tuple[Grid, ...]
+    versions: tuple[Versions, ...]
+    contradictions: tuple[Contradiction, ...]
+
+
+class _World(NamedTuple):
+    """What every page needs."""
+
+    date: str
+    tables: Tables
+    where: Placed  # all rows
+    standing: Placed  # those that count
+    anchors: Mapping[Row, str]
+    withdrawn: Mapping[Row, str]
+    chips: Mapping[str, _OfChip]
+    by_chip: Mapping[str, tuple[Subject, ...]]
+
+
+def gather(rows: Iterable[Row], tables: Tables, date: str) -> Site:
+    """Everything the site for `rows` says on `date`, whatever the order of `rows`."""
+    every = merging.merge(rows)
+    standing = merging.standing(every)
+    where = placed(every, tables)
+    cards = subjects(where, tables)
+    world = _world(every, standing, where, cards, tables, date)
+    pages = tuple(_card(one, world) for one in cards)
+    return Site(
+        date=date,
+        tables=tables,
+        rows=every,
+        cards=pages,
+        entries=tuple(sorted((_entry(page, world) for page in pages), key=_importance)),
+        faults=_faults(pages, world),
+        coverage=coverage.coverage(every),
+        wanted=coverage.wanted(every, tables),
+        unplaced=tuple(_evidence(row, world, False) for row in _newest_first(where.nowhere)),
+        slugs={page.subject.name: page.subject.slug for page in pages},
+    )
+
+
+def _world(
+    every: Sequence[Row],
+    standing: Sequence[Row],
+    where: Placed,
+    cards: Sequence[Subject],
+    tables: Tables,
+    date: str,
+) -> _World:
+    anchors = _anchors(every)
+    counting = placed(standing, tables)
+    chips = {chip: _of_chip(chip, rows, anchors) for chip, rows in counting.by_chip.items()}
+    by_chip: dict[str, list[Subject]] = {}
+    for one in cards:
+        for chip in one.chips:
+            by_chip.setdefault(chip.upper(), []).append(one)
+    listed = {chip: tuple(found) for chip, found in by_chip.items()}
+    return _World(date, tables, where, counting, anchors, _withdrawn(every), chips, listed)
+
+
+def _of_chip(chip: str, rows: Sequence[Row], anchors: Mapping[Row, str]) -> _OfChip:
+    told = chip if chip != "CPU" else "cpu"
+    return _OfChip(tuple(grids(rows, told)), tuple(versions(rows, told)), tuple(contradictions(rows, told, anchors)))
+
+
+def _anchors(rows: Sequence[Row]) -> dict[Row, str]:
+    """A lasting id a row: made of its reports, or of the whole row where it names none; distinct on every page."""
+    found: dict[Row, str] = {}
+    taken: set[str] = set()
+    for row in rows:
+        text = row.report_id or "\x1f".join(row)
+        if row.source == "reported":
+            text += row.url
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        anchor = f"row-{digest[:10]}"
+        if anchor in taken:
+            anchor = f"row-{hashlib.sha256(chr(31).join(row).encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        taken.add(anchor)
+        found[row] = anchor
+    return found
+
+
+def _withdrawn(rows: Sequence[Row]) -> dict[Row, str]:
+    """Why each row does not count, for those that do not."""
+    gone = merging.withdrawn_ids(rows)
+    found = {}
+    for row in rows:
+        if row.retracted:
+            found[row] = f"withdrawn: {row.retracted}"
+        elif gone and (ids := merging.report_ids(row)) and not set(ids) - gone:
+            found[row] = "replaced or withdrawn by another row"
+    return found
+
+
+# --- a card -----------------------------------------------------------------------------------------------------------
+
+
+def _card(subject: Subject, world: _World) -> CardPage:
+    rows = rows_about(subject, world.standing)
+    told = answers(subject, rows, world.tables, world.date)
+    chips = [
+        world.chips[chip.upper()] for chip in subject.chips if chip.upper() in world.chips and subject.ask != "cpu"
+    ]
+    own = world.standing.named.get(subject.name, ())
+    own_charts = tuple(charts(own))
+    evidence, left_out = _evidence_of(subject, world)
+    return CardPage(
+        subject=subject,
+        badge=badge_words(told, subject),
+        answers=told,
+        grids=tuple(grid for chip in chips for grid in chip.grids),
+        versions=tuple(one for chip in chips for one in chip.versions),
+        contradictions=tuple(one for chip in chips for one in chip.contradictions),
+        charts=own_charts or tuple(charts(rows)),
+        own_speed=bool(own_charts),
+        evidence=evidence,
+        left_out=left_out,
+        faults=tuple(fault for fault in world.tables.faults if concerns(fault, subject)),
+        neighbours=_neighbours(subject, world),
+    )
+
+
+def _neighbours(subject: Subject, world: _World) -> tuple[Subject, ...]:
+    found = (one for chip in subject.chips for one in world.by_chip[chip.upper()] if one != subject)
+    return tuple(dict.fromkeys(found)) if subject.ask != "cpu" else ()
+
+
+def _evidence_of(subject: Subject, world: _World) -> tuple[tuple[Evidence, ...], int]:
+    """The rows of the card, then those of its chips, newest first, and how many did not fit."""
+    own = world.where.named.get(subject.name, ())
+    mine = set(own)
+    others = [row for row in rows_about(subject, world.where) if row not in mine]
+    listed = [*((row, True) for row in _newest_first(own)), *((row, False) for row in _newest_first(others))]
+    shown = tuple(_evidence(row, world, is_own) for row, is_own in listed[:MOST_EVIDENCE])
+    return shown, len(listed) - len(shown)
+
+
+def _evidence(row: Row, world: _World, own: bool) -> Evidence:
+    return Evidence(world.anchors[row], row, own, world.withdrawn.get(row, ""))
+
+
+def _newest_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(sorted(rows), key=lambda row: (row.date, row.source == "measured"), reverse=True)
+
+
+def badge_words(told: Sequence[Answer], subject: Subject) -> tuple[str, str, str]:
+    """(label, message, verdict) of the card's badge: fp16, with the number of reports behind it and the newest."""
+    said = [one for answer in told for one in answer.said if one.capability == "fp16"]
+    one = said[0] if said else Said("fp16")
+    verdict = one.assumed or one.word or "unknown"
+    if one.word == verdict and one.observations:
+        reports = f"{one.observations} report{'s' if one.observations > 1 else ''}"
+        return "fp16", ", ".join(filter(None, (verdict, reports, one.newest[:7]))), verdict
+    known = "known fault" if verdict == "faulty" else "by the chip" if verdict != "unknown" else "nobody measured it"
+    return "fp16", f"{verdict}, {known}", verdict
+
+
+# --- the list of all --------------------------------------------------------------------------------------------------
+
+
+def _entry(page: CardPage, world: _World) -> Entry:
+    subject = page.subject
+    rows = rows_about(subject, world.standing)
+    first = page.answers[0].said if page.answers else ()
+    sizes = sorted({size for card in subject.models for size in card.vram_gb})
+    return Entry(
+        subject=subject,
+        words=_words(subject),
+        memory=" or ".join(f"{size:g}" for size in sizes),
+        architecture=subject.models[0].architecture if subject.models else "",
+        rows=len(rows),
+        measured=sum(row.source == "measured" for row in rows),
+        newest=max((row.date for row in rows), default=""),
+        verdicts={one.capability: word for one in first if (word := one.assumed or one.word)},
+        keys=tuple(sorted({_key(row) for row in rows})),
+    )
+
+
+def _words(subject: Subject) -> tuple[str, ...]:
+    """What the card is found by, each in the one spelling that `spelling.spellings` makes of it."""
+    names = (subject.name, *subject.also)
+    spelt = [form for name in names for form in spellings(name)]
+    facts = [*subject.chips, *subject.compute_capabilities, *(pci for card in subject.models for pci in card.pci_ids)]
+    return tuple(dict.fromkeys(word for word in (*spelt, *(fact.lower() for fact in facts)) if word))
+
+
+def _key(row: Row) -> tuple[str, str, str, tuple[str, ...]]:
+    verdicts = tuple(f"{name}={word}" for name in CAPABILITIES if (word := getattr(row, name)))
+    return coverage.minor(row.torch), row.cuda, row.source, verdicts
+
+
+def _importance(entry: Entry) -> tuple[object, ...]:
+    """Cards that rows speak of first, those with most rows before the others."""
+    return -min(entry.measured, 1), -entry.rows, not entry.subject.known, entry.subject.name
+
+
+# --- known faults -----------------------------------------------------------------------------------------------------
+
+
+def concerns(fault: Fault, subject: Subject) -> bool:
+    """Whether a machine with this card can have the fault, whatever its software."""
+    ids = {pci_id[:9] for card in subject.models for pci_id in card.pci_ids}
+    return (
+        bool(subject.vendor)
+        and (not fault.vendors or subject.vendor in fault.vendors)
+        and (not fault.chips or not set(fault.chips).isdisjoint(subject.chips))
+        and (not fault.pci_ids or not ids.isdisjoint(fault.pci_ids))
+        and (
+            not fault.compute_capabilities
+            or not set(fault.compute_capabilities).isdisjoint(subject.compute_capabilities)
+        )
+    )
+
+
+def _faults(pages: Sequence[CardPage], world: _World) -> tuple[FaultPage, ...]:
+    slugs = distinct(fault.id for fault in world.tables.faults)
+    return tuple(_fault(fault, slugs[fault.id], pages, world) for fault in world.tables.faults)
+
+
+def _fault(fault: Fault, slug: str, pages: Sequence[CardPage], world: _World) -> FaultPage:
+    cards = tuple(page.subject for page in pages if fault in page.faults)
+    everyone = not (fault.chips or fault.pci_ids or fault.compute_capabilities)
+    urls = set(fault.citations)
+    shown = {row for row in world.anchors if row.url in urls}
+    for card in cards if not everyone else ():
+        shown.update(row for row in rows_about(card, world.standing) if _shows(row, fault))
+    evidence = tuple(_evidence(row, world, True) for row in _newest_first(shown)[:MOST_EVIDENCE])
+    return FaultPage(fault, slug, cards, everyone, evidence)
+
+
+def _shows(row: Row, fault: Fault) -> bool:
+    """Whether the row found what the fault says: a probe that detects it failed, or its verdict on such a card."""
+    probes = {word.split(":")[0] for word in row.failures.split()}
+    return not probes.isdisjoint(fault.detected_by) or any(
+        getattr(row, name) == word for name, word in fault.verdicts.items()
+    )

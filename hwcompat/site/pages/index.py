@@ -1,0 +1,79 @@
+"""The first page: every card in one table, which the script filters; without a script it is a plain list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from hwcompat.model import CAPABILITIES, VERDICTS
+from hwcompat.site.observed import tag_order
+from hwcompat.site.shell import Shell
+from hwcompat.site.values import Entry, Site
+from hwcompat.spelling import DROPPED
+from hwcompat.tablerows import version_key
+
+_SHOWN = ("fp32", "fp16", "bf16", "amp_fp16", "amp_bf16")
+
+
+def outputs(site: Site, shell: Shell) -> Iterator[tuple[str, str]]:
+    """index.html."""
+    yield shell.page(
+        "index.html",
+        "index.html",
+        site=site,
+        shown=_SHOWN,
+        choices=_choices(site.entries),
+        data=in_script(_data(site.entries)),
+    )
+
+
+def _choices(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """The values that each filter offers."""
+    keys = {key for entry in entries for key in entry.keys}
+    return {
+        "chip": sorted({chip for entry in entries for chip in entry.subject.chips}),
+        "architecture": list(dict.fromkeys(_by_age(entries))),
+        "torch": sorted({key[0] for key in keys if key[0]}, key=version_key, reverse=True),
+        "cuda": sorted({key[1] for key in keys if key[1]}, key=tag_order),
+        "capability": list(CAPABILITIES),
+        "verdict": list(VERDICTS),
+        "source": ["measured", "reported"],
+    }
+
+
+def _by_age(entries: Sequence[Entry]) -> Iterator[str]:
+    """Architectures, the newest first."""
+    known = [entry for entry in entries if entry.architecture]
+    for entry in sorted(known, key=lambda one: version_key(one.subject.compute_capabilities[0]), reverse=True):
+        yield entry.architecture
+
+
+def _data(entries: Sequence[Entry]) -> dict[str, Any]:
+    """What the script searches; cards in the order of the table, verdicts of rows by number."""
+    words = sorted({word for entry in entries for key in entry.keys for word in key[3]})
+    number = {word: n for n, word in enumerate(words)}
+    return {
+        "dropped": sorted(DROPPED),
+        "verdicts": words,
+        "cards": [
+            {
+                "words": entry.words,
+                "chips": entry.subject.chips,
+                "architecture": entry.architecture,
+                "assumed": [f"{name}={word}" for name, word in entry.verdicts.items()],
+                "rows": [
+                    [torch, cuda, source, [number[word] for word in told]] for torch, cuda, source, told in entry.keys
+                ],
+            }
+            for entry in entries
+        ],
+    }
+
+
+def in_script(value: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
