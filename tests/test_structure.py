@@ -24,6 +24,7 @@ LAYERS = (
     ("columns",),
     ("present", "explain", "console"),
     ("site",),
+    ("diagnose",),
     ("api",),
     ("target", "measure", "contribute"),
     ("emitters", "policy", "repair"),

@@ -1,0 +1,111 @@
+"""`hwcompat diagnose` without running the training: what settings, data and records of a run say by themselves.
+
+    answer = diagnose.settings(Path("args.yaml"), facts)
+    answer = diagnose.command("python train.py --noautoanchor", facts)
+    print("\\n".join(tell.lines(clue.together([answer, ...]))))
+
+A check of settings is a file of checks/, a client a file of configs/, a kind of labels a file of labels/, a kind of
+training record a file of results/; what is known lies in matrix/ (client_keys.csv, training_limits.csv, folklore.yaml,
+log_messages.yaml). Every file may be hostile: read within bounds, nothing of it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from hwcompat.errors import HwcompatError
+from hwcompat.model import Recommendation
+
+from . import folklore
+from .clue import Answer, Clue, as_json, ordered, together
+from .config import Facts, check_names, examine, read_config, with_version
+from .keytable import KeyTable, read_keys, read_rates
+
+__all__ = ["Answer", "Clue", "Knowledge", "as_json", "command", "next_steps", "ordered", "settings", "together"]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What everything is compared with: the tables of `folders`, and what the machine is advised, asked once."""
+
+    folders: tuple[Path, ...]
+    ask_machine: Callable[[], Recommendation]
+
+    @cached_property
+    def keys(self) -> KeyTable:
+        return read_keys(self.folders)
+
+    @cached_property
+    def tales(self) -> tuple[folklore.Tale, ...]:
+        return folklore.read_tales(self.folders)
+
+    @cached_property
+    def _asked(self) -> tuple[Recommendation | None, str]:
+        try:
+            return self.ask_machine(), ""
+        except HwcompatError as error:
+            return None, f"{error.message}; {error.hint}"
+
+    @property
+    def machine(self) -> Recommendation | None:
+        return self._asked[0]
+
+    @property
+    def machine_unknown(self) -> str:
+        """Why nobody can say anything of the machine; empty where somebody can."""
+        return self._asked[1]
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(self.keys, read_rates(self.folders), self.machine)
+
+
+def settings(path: Path, known: Knowledge, client: str | None = None, version: str | None = None) -> Answer:
+    """What a client's file of settings says. DataError for a file that is unusable or of no client known here."""
+    read = read_config(path, known.keys, client, version)
+    here = known.machine.clients if known.machine else {}
+    config = with_version(read, {**here, "lightning": here.get("lightning") or here.get("pytorch_lightning", "")})
+    clues = [*examine(config, known.facts), *folklore.in_config(config, known.tales)]
+    named = f"{path} ({config.client}{f' {config.version}' if config.version else ', version unknown'})"
+    not_checked = [*_machine_gaps(known)]
+    if not config.version:
+        examined = known.keys.examined(config.client, config.sections[0][0])
+        not_checked.append(
+            f"keys of your release of {config.client} (name it with --client-version; examined: "
+            f"{examined[0]} to {examined[-1]})" if examined else f"keys of {config.client}"
+        )  # fmt: skip
+    return Answer(ordered(clues), (named,), (), check_names(), tuple(not_checked))
+
+
+def command(text: str, known: Knowledge) -> Answer:
+    """What a command line that starts a training says; it is taken apart, never run."""
+    clues = folklore.in_command(folklore.read_command(text), known.tales)
+    return Answer(ordered(clues), ("the command",), checked=("folklore",))
+
+
+def _machine_gaps(known: Knowledge) -> Sequence[str]:
+    if known.machine is None:
+        return (f"the GPU ({known.machine_unknown})",)
+    unknown = [name for name in ("fp16", "amp_fp16") if _verdict(known.machine, name) == "unknown"]
+    return (f"{', '.join(unknown)} on this GPU: nobody has measured it",) if unknown else ()
+
+
+def _verdict(rec: Recommendation, name: str) -> str:
+    return rec.verdicts[name].value if name in rec.verdicts else "unknown"
+
+
+def next_steps(answer: Answer) -> tuple[str, ...]:
+    """What to run next: the probe where the card is in question, then the watch, which sees the run itself."""
+    hardware = any(clue.cause == "hardware" for clue in answer.clues)
+    watch = "watch the training itself: watch = hwcompat.watch(model, optimizer=optimizer)"
+    if hardware:
+        return ("hwcompat probe   (measures this card; decides over everything known of its kind)", watch)
+    if answer.findings:
+        return (
+            "make the first change, start a new run from pretrained weights; if it is NaN again: hwcompat probe",
+            watch,
+        )
+    return ("hwcompat probe   (is it the card?)", watch)

@@ -1,0 +1,1 @@
+"""One kind of annotations a file: its readers give Rows and the Faults of single lines."""

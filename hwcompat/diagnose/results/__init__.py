@@ -1,0 +1,1 @@
+"""One kind of training record a file; a new kind is a new file."""
