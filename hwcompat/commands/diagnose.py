@@ -17,6 +17,7 @@ files = click.Path(path_type=Path)
 @click.option("--config", "configs", multiple=True, type=files, help="A client's settings: args.yaml, hyp.yaml, ...")
 @click.option("--client", metavar="NAME", help="The client of --config, where it is not recognised.")
 @click.option("--client-version", metavar="VERSION", help="Its release. Default: the one installed here.")
+@click.option("--results", multiple=True, type=files, help="Its record: results.csv, trainer_state.json or a log.")
 @click.option("--command", "command_line", metavar="LINE", help="A command line that starts a training; never run.")
 @click.option("--gpu", multiple=True, metavar="NAME", help="The card of the run, if it is not here; repeatable.")
 @click.option("--folklore", "list_folklore", is_flag=True, help="List the advice that does not help, and stop.")
@@ -28,7 +29,7 @@ files = click.Path(path_type=Path)
 def diagnose(
     list_folklore: bool, as_json: bool, output: Path | None, everything: bool, check: bool, **inputs: Any
 ) -> int:
-    """Find out why a training gives NaN or mAP 0, from its settings, without running it."""
+    """Find out why a training gives NaN or mAP 0, from its settings and its record, without running it."""
     from hwcompat import api
     from hwcompat.diagnose import folklore, tell
     from hwcompat.diagnose.clue import as_json as json_of
@@ -56,6 +57,7 @@ def api_knowledge(api: Any, gpu: tuple[str, ...], python: str | None) -> Any:
 def _answer(
     known: Any,
     configs: tuple[Path, ...],
+    results: tuple[Path, ...],
     client: str | None,
     client_version: str | None,
     command_line: str | None,
@@ -65,6 +67,7 @@ def _answer(
     from hwcompat import diagnose
 
     parts = [diagnose.settings(path, known, client, client_version) for path in configs]
+    parts += [diagnose.results(path, known) for path in results]
     parts += [diagnose.command(command_line, known)] if command_line else []
     answer = diagnose.together(parts)
     return replace(answer, next_steps=diagnose.next_steps(answer))

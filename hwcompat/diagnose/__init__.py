@@ -11,20 +11,33 @@ log_messages.yaml). Every file may be hostile: read within bounds, nothing of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from hwcompat.errors import HwcompatError
 from hwcompat.model import Recommendation
+from hwcompat.wording import gpu_words
 
-from . import folklore
-from .clue import Answer, Clue, as_json, ordered, together
+from . import folklore, patterns
+from .clue import SUSPECTED, Answer, Clue, Place, as_json, ordered, together
 from .config import Facts, check_names, examine, read_config, with_version
 from .keytable import KeyTable, read_keys, read_rates
+from .record import Message, read_messages, read_record
 
-__all__ = ["Answer", "Clue", "Knowledge", "as_json", "command", "next_steps", "ordered", "settings", "together"]
+__all__ = [
+    "Answer",
+    "Clue",
+    "Knowledge",
+    "as_json",
+    "command",
+    "next_steps",
+    "ordered",
+    "results",
+    "settings",
+    "together",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,10 @@ class Knowledge:
     @cached_property
     def tales(self) -> tuple[folklore.Tale, ...]:
         return folklore.read_tales(self.folders)
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        return read_messages(self.folders)
 
     @cached_property
     def _asked(self) -> tuple[Recommendation | None, str]:
@@ -84,6 +101,38 @@ def command(text: str, known: Knowledge) -> Answer:
     """What a command line that starts a training says; it is taken apart, never run."""
     clues = folklore.in_command(folklore.read_command(text), known.tales)
     return Answer(ordered(clues), ("the command",), checked=("folklore",))
+
+
+def results(path: Path, known: Knowledge) -> Answer:
+    """What the record of a training says: a table of losses, a log, or the Trainer's state. DataError."""
+
+    def notice(text: str, place: Place) -> Iterator[Clue]:
+        return folklore.in_text(text, place, known.tales)
+
+    record = read_record(path, known.messages, notice)
+    clues = [*record.clues, *patterns.find(record)]
+    gaps = [*_machine_gaps(known), "what the model and the loss compute"]
+    if record.thinned:
+        gaps.append(f"points after the first {len(record.points)} of {path}")
+    told = f"{path} ({record.kind}, {len(record.points)} points)"
+    notes = () if record.points or clues else (f"{path} prints no loss in a form that is known here",)
+    return Answer(ordered([*clues, *_card_is_known(clues, known)]), (told,), notes, ("training record",), tuple(gaps))
+
+
+def _card_is_known(clues: Sequence[Clue], known: Knowledge) -> Iterator[Clue]:
+    """A run that went wrong on a card whose float16 is known to be faulty."""
+    rec = known.machine
+    wrong = any(clue.weight >= 50 for clue in clues)
+    if rec is None or not wrong or _verdict(rec, "amp_fp16") != "faulty":
+        return
+    because = rec.verdicts["amp_fp16"].because
+    yield Clue(
+        "hardware.card-is-known", f"float16 is faulty on {', '.join(gpu_words(gpu) for gpu in rec.gpus) or rec.device}",
+        f"{because[0] if because else 'the matrix says so'}; what the record shows is what this fault looks like, if the "
+        "run used AMP",
+        "train with AMP off, from pretrained weights; do not resume", SUSPECTED, 91, "hardware",
+        "hwcompat recommend --explain",
+    )  # fmt: skip
 
 
 def _machine_gaps(known: Knowledge) -> Sequence[str]:
