@@ -1,0 +1,70 @@
+"""Broken trainings with a known cause, and healthy ones: one scenario a file in listed/ and second/, found by listing.
+
+listed/ follows a published table of failures; second/ was written apart from the program that it judges, from failures
+that users reported. Both hold for every broken training the same training repaired.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .scenario import Scenario
+
+FOLDER = Path(__file__).parent
+SETS = ("listed", "second")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a scenario: which file, which seed, broken or repaired."""
+
+    set: str
+    name: str
+    seed: int = 0
+    repaired: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"{self.set}/{self.name}[{self.seed}]" + ("+repaired" if self.repaired else "")
+
+
+def names(which: str) -> list[str]:
+    """The scenarios of a set, by listing its folder."""
+    return sorted(path.stem for path in (FOLDER / which).glob("*.py") if not path.stem.startswith("_"))
+
+
+def builder(which: str, name: str) -> Callable[..., Scenario]:
+    """`build` of one scenario file."""
+    spec = importlib.util.spec_from_file_location(f"scenario_{which}_{name}", FOLDER / which / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.build
+
+
+def has_repair(which: str, name: str) -> bool:
+    """Broken scenarios can be repaired; healthy ones need no repair."""
+    return "repaired" in inspect.signature(builder(which, name)).parameters
+
+
+def load(entry: Entry) -> Scenario:
+    """The training itself; a repaired one expects nothing."""
+    build = builder(entry.set, entry.name)
+    if not entry.repaired:
+        return build(entry.seed)
+    return dataclasses.replace(build(entry.seed, repaired=True), expected=None)
+
+
+def entries(which: str, seeds: int = 1) -> Iterator[Entry]:
+    """Every scenario of a set, each broken one followed by its repair."""
+    for name in names(which):
+        for seed in range(seeds):
+            yield Entry(which, name, seed)
+            if has_repair(which, name):
+                yield Entry(which, name, seed, repaired=True)
