@@ -320,12 +320,22 @@ def _cautions(case: _Case, reports: Sequence[Report], beliefs: Mapping[str, Beli
         yield from report.cautions
     complete = next((r for r in reports if is_complete(r)), None)
     for fault in case.card.faults:
-        cleared = complete is not None and bool(fault.verdicts)
-        cleared = cleared and all(case.clears(complete, fault, name) for name in fault.verdicts if complete)
         harmless = bool(fault.uses) and all(beliefs[name].verdict == "ok" for name in fault.uses)
-        if not cleared and not harmless:
+        if not harmless and not (complete and _cleared(case, complete, fault)):
             title = f"{fault.title}{_installed(fault, case.machine)}"
             yield Caution(title, fault.symptom, fault.workaround, (*fault.citations, fault.id)[0])
+
+
+def _cleared(case: _Case, complete: Report, fault: Fault) -> bool:
+    """A fault without verdicts is told until every probe that detects it passed here, in every dtype and unshrunk."""
+    if fault.verdicts:
+        return all(case.clears(complete, fault, name) for name in fault.verdicts)
+    found = {probe: [r for r in complete.results if r.probe == probe] for probe in _with_backward(fault.detected_by)}
+    return bool(found) and all(results and all(map(_clean, results)) for results in found.values())
+
+
+def _clean(result: Result) -> bool:
+    return result.status == "pass" and not result.skipped_cases
 
 
 def _installed(fault: Fault, machine: Machine) -> str:

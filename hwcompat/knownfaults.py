@@ -18,12 +18,16 @@ def faults_for(
     cudnn: str = "",
     os: str = "",
     clients: Mapping[str, str] = MappingProxyType({}),
+    cards: int = 1,
     tables: Tables,
     effect: str = "",
 ) -> tuple[Fault, ...]:
     """The known faults of this card with this build; `cuda` is a tag or a version; `os` may be `wsl`; "" is unknown.
 
-    `clients`: version by name of those installed there. `effect`: only those with it.
+    gpu       None is the CPU
+    clients   version by name of those installed there
+    cards     how many train together
+    effect    only those with it
 
     An unknown version counts as affected where the fault carries verdicts (the safe assumption) and as not affected
     where it is a caution only, so that nobody is warned of a build that nothing names.
@@ -35,6 +39,7 @@ def faults_for(
         if (not effect or fault.effect == effect)
         and _concerns_card(fault, gpu)
         and (not fault.os or os in fault.os)
+        and cards >= fault.cards
         and (not fault.clients or affected_clients(fault, clients))
         and not (fault.cuda and cuda and not versions["cuda"])
         and all(_concerns_version(fault, kind, version) for kind, version in versions.items())
@@ -43,7 +48,8 @@ def faults_for(
 
 def _concerns_card(fault: Fault, gpu: Gpu | None) -> bool:
     if gpu is None:
-        return not (fault.chips or fault.pci_ids or fault.compute_capabilities or fault.vendors)
+        of_a_card = fault.chips or fault.pci_ids or fault.compute_capabilities
+        return not of_a_card and (not fault.vendors or "cpu" in fault.vendors)
     return (
         (not fault.chips or gpu.chip in fault.chips)
         and (not fault.pci_ids or gpu.pci_id in fault.pci_ids)

@@ -349,13 +349,14 @@ class Fault(NamedTuple):
     chips: tuple[str, ...] = ()  # empty tuples and strings: any
     pci_ids: tuple[str, ...] = ()
     compute_capabilities: tuple[str, ...] = ()
-    vendors: tuple[str, ...] = ()
+    vendors: tuple[str, ...] = ()  # nvidia amd intel apple, and cpu
     os: tuple[str, ...] = ()
     torch: str = ""  # ">=2.11,<2.14"
     cuda: str = ""
     cudnn: str = ""
     clients: Mapping[str, str] = _EMPTY  # {"ultralytics": "<8.2.96"}: a fault of these programs; one of them is enough
     uses: tuple[str, ...] = ()  # capabilities that they use whatever they are told; harmless where these are right
+    cards: int = 1  # a fault between cards: at least so many
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

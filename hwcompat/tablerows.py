@@ -225,6 +225,7 @@ def default(row: Record) -> PrecisionDefault:
 
 _FAULT_TEXTS = ("id", "title", "effect", "symptom", "workaround")
 _FAULT_RANGES = ("torch", "cuda", "cudnn")
+_MOST_CARDS = 64
 _FAULT_LISTS = ("citations", "detected_by", "chips", "pci_ids", "compute_capabilities", "vendors", "os", "uses")
 
 
@@ -232,7 +233,7 @@ def fault(entry: Any) -> Fault:
     """An entry of faults.yaml. Raises BadCellError naming the field."""
     if not isinstance(entry, Mapping):
         raise BadCellError("entry", "is not a mapping")
-    unknown = set(entry) - {*_FAULT_TEXTS, *_FAULT_RANGES, *_FAULT_LISTS, "verdicts", "clients"}
+    unknown = set(entry) - {*_FAULT_TEXTS, *_FAULT_RANGES, *_FAULT_LISTS, "verdicts", "clients", "cards"}
     if unknown:
         raise BadCellError(sorted(map(str, unknown))[0], "is not a field of a fault")
     if not entry.get("citations"):
@@ -248,6 +249,7 @@ def fault(entry: Any) -> Fault:
         workaround=str(entry.get("workaround", "")),
         verdicts=_verdicts(entry),
         clients=_clients(entry),
+        cards=_cards(entry),
     )
     _of_client_or_card(found)
     return found
@@ -280,6 +282,13 @@ def _range(entry: Mapping[str, Any], field: str) -> str:
     except (ValueError, AttributeError, TypeError) as error:
         raise BadCellError(field, str(error)) from None
     return str(value)
+
+
+def _cards(entry: Mapping[str, Any]) -> int:
+    value = entry.get("cards", 1)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_CARDS:
+        raise BadCellError("cards", f"{value!r} is not a number of cards")
+    return value
 
 
 def _clients(entry: Mapping[str, Any]) -> Mapping[str, str]:

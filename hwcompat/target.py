@@ -161,8 +161,9 @@ def decide(
         if target.described or torch or target.machine.torch is None:
             raise
         chosen, warnings = None, (*warnings, f"no torch build to pin: {error.message}")
+    cards = 1 if target.alternatives else len(target.gpus)
     decided = policy.decide(
-        cards=tuple(card_facts(gpu, target.machine, chosen, tables) for gpu in target.gpus or (None,)),
+        cards=tuple(card_facts(gpu, target.machine, chosen, tables, cards) for gpu in target.gpus or (None,)),
         device=target.device,
         machine=target.machine,
         reports=target.reports,
@@ -192,11 +193,12 @@ def _without_index(decided: Recommendation) -> Recommendation:
     return replace(decided, settings={**decided.settings, "index_url": nowhere})
 
 
-def card_facts(gpu: Gpu | None, machine: Machine, build: Pin | None, tables: Tables) -> CardFacts:
-    """What the tables say of a card with the build that will be used."""
+def card_facts(gpu: Gpu | None, machine: Machine, build: Pin | None, tables: Tables, cards: int = 1) -> CardFacts:
+    """What the tables say of a card, one of `cards`, with the build that will be used."""
     torch, cuda, cudnn = _versions(machine, build)
     clients = machine.torch.clients if machine.torch else {}
-    faults = faults_for(gpu, torch=torch, cuda=cuda, cudnn=cudnn, os=machine.row_os, clients=clients, tables=tables)
+    build_facts = {"torch": torch, "cuda": cuda, "cudnn": cudnn}
+    faults = faults_for(gpu, **build_facts, os=machine.row_os, clients=clients, cards=cards, tables=tables)
     return CardFacts(gpu, faults, default_for(gpu, tables), _bf16_native(gpu, tables))
 
 

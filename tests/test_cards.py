@@ -285,7 +285,11 @@ def test_faults_name_probes_that_exist(known: tables.Tables) -> None:
 
 
 def test_only_faults_worth_avoiding_a_build_say_so(known: tables.Tables) -> None:
-    assert {fault.id for fault in known.faults if fault.effect == "avoid"} == {"torch250-cudnn-sdpa-hopper"}
+    assert {fault.id for fault in known.faults if fault.effect == "avoid"} == {
+        "torch250-cudnn-sdpa-hopper",
+        "pascal-cuda11-matmul-zeros",
+        "h20-cuda121-matmul-dies",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
-"""Faults of programs beside torch: told where the program, its version and the card come together, and nowhere else."""
+"""Which faults concern a machine: those of programs beside torch, between cards, of a CPU, of a build to be avoided."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hwcompat import knownfaults, nvml, system, tables, target
+from hwcompat import knownfaults, nvml, resolver, system, tables, target
 from hwcompat.emitters import ultralytics
 from hwcompat.environment import detect
 from hwcompat.model import Environment, Gpu, Recommendation
@@ -91,3 +92,49 @@ def test_a_machine_without_clients_has_no_fault_of_theirs() -> None:
     without = {fault.id for fault in knownfaults.faults_for(GTX1660TI, tables=known)}
     beside = {fault.id for fault in knownfaults.faults_for(GTX1660TI, clients={"ultralytics": "8.0.1"}, tables=known)}
     assert beside - without == {VALIDATION, ALWAYS_ON}
+
+
+# --- between cards, on a CPU, builds to be avoided --------------------------------------------------------------------
+
+
+def ids(gpu: Gpu | None, **facts: Any) -> set[str]:
+    return {fault.id for fault in knownfaults.faults_for(gpu, tables=tables.load_tables(), **facts)}
+
+
+def test_a_fault_between_cards_is_told_where_several_train_together() -> None:
+    known = tables.load_tables()
+    assert "copies-between-cards-wrong" not in ids(T4)
+    assert "copies-between-cards-wrong" in ids(T4, cards=2)
+    for cards, told in (["Tesla T4"], 0), (["Tesla T4", "Tesla T4"], 1), (["NVIDIA GeForce GTX 1650"], 0):
+        aim = target.of_words(cards, driver="570.86", os="linux", arch="x86_64", python="3.11", wsl=False, tables=known)
+        rec = target.decide(aim, (), torch=None, prefer="speed", newest=False, date="2026-11-20", tables=known)
+        found = [each for each in rec.cautions if each.operation.startswith("copies from one card")]
+        assert len(found) == told, cards
+
+
+def test_a_fault_of_the_cpu_is_not_told_of_cards_nor_the_other_way_round() -> None:
+    name = "cpu-fp16-batchnorm-channels-last"
+    assert name in ids(None, torch="2.6.0")
+    assert name not in ids(None, torch="2.13.0")
+    assert name not in ids(T4, torch="2.6.0")
+    assert ids(None, torch="2.6.0", cards=2) == {name}
+
+
+@pytest.mark.parametrize(
+    ("card", "minor", "build", "python", "name"),
+    [
+        ("NVIDIA GeForce GTX 1080 Ti", "1.8", "1.8.1+cu111", "3.8", "pascal-cuda11-matmul-zeros"),
+        ("NVIDIA H20", "2.3", "2.3.1+cu121", "3.11", "h20-cuda121-matmul-dies"),
+    ],
+)
+def test_a_build_to_be_avoided_is_not_chosen_where_the_release_has_another(
+    card: str, minor: str, build: str, python: str, name: str
+) -> None:
+    known = tables.load_tables()
+    [gpu] = tables.resolve_gpu(card, known)
+    torch, _, tag = build.partition("+")
+    assert name in ids(gpu, torch=torch, cuda=tag, effect="avoid")
+    machine = {"driver": "999.0", "os": "linux", "arch": "x86_64", "python": python}
+    found = resolver.resolve((gpu,), **machine, torch=minor, tables=known)
+    assert f"{found.torch}+{found.tag}" != build
+    assert name not in ids(gpu, torch=found.torch, cuda=found.tag)

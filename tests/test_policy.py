@@ -173,6 +173,32 @@ def test_a_fault_of_one_operation_is_a_caution_and_changes_no_setting():
     assert values(rec) == values(recommend(replace(HOPPER, faults=())))
 
 
+SEEN = ATTENTION._replace(detected_by=("attention.bound", "conv.forward"))
+_ALL_DTYPES = tuple(result(name, dtype) for name in SEEN.detected_by for dtype in ("float16", "bfloat16"))
+_BACKWARD = (result("conv.dgrad"), result("conv.wgrad"))
+
+
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ((*_ALL_DTYPES, *_BACKWARD), 0),
+        (_ALL_DTYPES, 1),
+        (_BACKWARD, 1),
+        ((*_ALL_DTYPES, *_BACKWARD, result("attention.bound", "float32", status="unsupported")), 1),
+        ((*_ALL_DTYPES, *_BACKWARD, result("attention.bound", "float32", status="feature")), 1),
+        ((*_ALL_DTYPES, *_BACKWARD, result("attention.bound", "float32", skipped_cases=("704 x 704",))), 1),
+    ],
+    ids=["all pass", "no backward", "not run", "unsupported", "a variation", "shrunk"],
+)
+def test_a_caution_is_told_until_all_that_detects_it_passed_here(results, told):
+    card = replace(HOPPER, faults=(SEEN, ATTENTION._replace(title="nothing detects it")))
+    rec = recommend(card, reports=[report(H100, results=results)])
+    names = [caution.operation for caution in rec.cautions]
+    assert names == [SEEN.title] * told + ["nothing detects it"]
+    quick = recommend(card, reports=[report(H100, results=results, level="quick")])
+    assert SEEN.title in [caution.operation for caution in quick.cautions]
+
+
 def test_correct_but_slow_wins_where_memory_is_preferred():
     rec = recommend(PASCAL, prefer="memory")
     assert (rec.amp, rec.dtype, rec.half) == (True, "float16", False)

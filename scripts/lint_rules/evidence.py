@@ -13,7 +13,7 @@ from hwcompat.probes.facts import CLIENTS
 from lint_rules import Finding, Folder, rule
 
 DEVICES = {"cpu", "mps", "rocm", "xpu", "cuda"}
-VENDORS = {"nvidia", "amd", "intel", "apple"}
+VENDORS = {"nvidia", "amd", "intel", "apple", "cpu"}
 SYSTEMS = {"linux", "windows", "macos", "wsl"}
 _GFX = re.compile(r"gfx[0-9]{1,3}[0-9a-f]{2}")
 
