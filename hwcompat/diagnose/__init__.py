@@ -126,10 +126,11 @@ def _card_is_known(clues: Sequence[Clue], known: Knowledge) -> Iterator[Clue]:
     if rec is None or not wrong or _verdict(rec, "amp_fp16") != "faulty":
         return
     because = rec.verdicts["amp_fp16"].because
+    card = " or ".join(gpu_words(gpu) for gpu in rec.gpus) or rec.device
     yield Clue(
-        "hardware.card-is-known", f"float16 is faulty on {', '.join(gpu_words(gpu) for gpu in rec.gpus) or rec.device}",
-        f"{because[0] if because else 'the matrix says so'}; what the record shows is what this fault looks like, if the "
-        "run used AMP",
+        "hardware.card-is-known", f"float16 is faulty on {card}",
+        f"{because[0] if because else 'the matrix says so'}; what the record shows is what this fault looks like, "
+        "if the run used AMP",
         "train with AMP off, from pretrained weights; do not resume", SUSPECTED, 91, "hardware",
         "hwcompat recommend --explain",
     )  # fmt: skip
@@ -138,6 +139,8 @@ def _card_is_known(clues: Sequence[Clue], known: Knowledge) -> Iterator[Clue]:
 def _machine_gaps(known: Knowledge) -> Sequence[str]:
     if known.machine is None:
         return (f"the GPU ({known.machine_unknown})",)
+    if known.machine.device == "cpu":
+        return ("the card of the run: there is none here, name it with --gpu",)
     unknown = [name for name in ("fp16", "amp_fp16") if _verdict(known.machine, name) == "unknown"]
     return (f"{', '.join(unknown)} on this GPU: nobody has measured it",) if unknown else ()
 

@@ -126,7 +126,7 @@ def _read(text: str) -> Any:
 
 
 def in_config(config: Config, tales: Iterable[Tale]) -> Iterator[Clue]:
-    """The advice that a file written by hand follows; a dump of every setting holds the defaults too and says nothing."""
+    """The advice that a file written by hand follows; in a dump of every setting the defaults would speak too."""
     if len(config.document.top()) > DUMP:
         return
     for tale in tales:

@@ -12,8 +12,8 @@ from .record import Point, Record, columns
 GROWTH = 10.0
 """A loss that many times its own least value is diverging; healthy ones vary by less."""
 FLAT, FEWEST_FLAT = 1e-3, 8
-FEWEST_ZERO = 4
-"""Epochs with metrics of 0: the first ones are 0 in many healthy trainings."""
+FEWEST_ZERO, MANY_ZERO = 4, 8
+"""Epochs with metrics of 0: the first ones are 0 in many healthy trainings from scratch."""
 STREAK = 10
 """Skipped steps that a warm-up from a scale of 2^16 may take, and some more."""
 SCALER = "https://docs.pytorch.org/docs/stable/amp.html#gradient-scaling"
@@ -36,10 +36,10 @@ class Break(NamedTuple):
 def find(record: Record) -> Iterator[Clue]:
     """Every pattern that fits."""
     broken = first_break(record, "loss")
+    yield from _held_out(record, broken)
     if broken:
         yield _nonfinite(record, broken)
     else:
-        yield from _held_out(record)
         yield from _growing(record)
         yield from _flat(record)
     yield from _zero_metrics(record, broken)
@@ -108,9 +108,10 @@ def _nonfinite(record: Record, found: Break) -> Clue:
     )  # fmt: skip
 
 
-def _held_out(record: Record) -> Iterator[Clue]:
+def _held_out(record: Record, trained: Break | None) -> Iterator[Clue]:
+    """Validation broke while the training losses were, or still are, finite."""
     broken = first_break(record, "held-out loss")
-    if broken and columns(record.points, "loss"):
+    if broken and columns(record.points, "loss") and (trained is None or broken.at < trained.at):
         yield Clue(
             "curve.validation-nonfinite",
             f"{broken.name} is not finite from {record.when(broken.point)} on while the training losses are",
@@ -128,7 +129,7 @@ def _growing(record: Record) -> Iterator[Clue]:
             point = next(p for p in reversed(record.points) if name in p.values)
             yield Clue(
                 "curve.diverging", f"{name} grows: {values[-1]:g} at the end, {min(values):g} at its best",
-                f"it is {_growth(values):.3g} times its least value and still finite{_rate(record, len(record.points))}",
+                f"it is {_growth(values):.3g} times its least value, still finite{_rate(record, len(record.points))}",
                 "divide the learning rate by 10, or warm up longer", SUSPECTED, 58, "learning-rate", DIVERGING,
                 (record.place(point, name),),
             )  # fmt: skip
@@ -160,17 +161,19 @@ def _is_flat(values: Sequence[float]) -> bool:
 
 def _zero_metrics(record: Record, broken: Break | None) -> Iterator[Clue]:
     names = columns(record.points, "metric")
-    having = [point for point in record.points if any(name in point.values for name in names)]
-    if len(having) < FEWEST_ZERO or broken:
+    points = record.points[: broken.at] if broken else record.points
+    having = [point for point in points if any(name in point.values for name in names)]
+    if len(having) < FEWEST_ZERO:
         return
     values = [point.values[name] for point in having for name in names if name in point.values]
     if any(math.isfinite(value) and value > 1e-6 for value in values):
         return
     yield Clue(
         "curve.metrics-zero", f"every metric is 0 over {len(having)} points while the loss is finite",
-        "validation finds nothing right: it runs in another precision than training (float16 on a card that computes it "
-        "wrongly), or its labels are missing or of other classes",
-        "hwcompat probe; check the labels of the validation set with --data", SUSPECTED, 79, "hardware", MAP_ZERO,
+        "validation finds nothing right: it runs in another precision than training (float16 on a card that computes "
+        "it wrongly), or its labels are missing or of other classes",
+        "hwcompat probe; check the labels of the validation set with --data", SUSPECTED,
+        79 if len(having) >= MANY_ZERO else 40, "hardware", MAP_ZERO,
         (record.place(having[-1], next(n for n in names if n in having[-1].values)),),
     )  # fmt: skip
 
@@ -185,8 +188,8 @@ def _zero_loss(record: Record) -> Iterator[Clue]:
         yield Clue(
             "curve.loss-zero", f"{name} is exactly 0 at {len(points)} points"
             + (" while the gradient norm is NaN" if broken else ""),
-            "the Trainer replaces NaN losses by the average of the others (logging_nan_inf_filter), which is 0 when all "
-            "are NaN; or every label is masked, so that nothing is counted",
+            "the Trainer replaces NaN losses by the average of the others (logging_nan_inf_filter), which is 0 when "
+            "all are NaN; or every label is masked, so that nothing is counted",
             "set logging_nan_inf_filter: false, and look at the labels of a batch", PROVED if broken else SUSPECTED,
             84 if broken else 63, "unknown", FILTER, (record.place(points[0], name),), len(points),
         )  # fmt: skip
@@ -203,7 +206,8 @@ def _gradient_norm(record: Record) -> Iterator[Clue]:
         many = streak >= STREAK or (len(having) >= 3 and len(bad) == len(having))
         yield Clue(
             "curve.gradients-nonfinite",
-            f"{name} is not finite at {len(bad)} of {len(having)} points, {streak} in a row, first at {record.when(bad[0])}",
+            f"{name} is not finite at {len(bad)} of {len(having)} points, {streak} in a row, "
+            f"from {record.when(bad[0])} on",
             "such steps are skipped by a scaler and otherwise make every weight NaN; "
             + ("this many are no warm-up of the loss scale" if many else "a few at the start are its warm-up"),
             "watch the run with hwcompat.watch, which names the operation" if many else "nothing, unless it goes on",
@@ -231,8 +235,8 @@ def _scales(record: Record) -> Iterator[Clue]:
     first = record.scales[0]
     yield Clue(
         "log.skipped-steps", f"{len(record.scales)} steps were skipped because gradients overflowed{track}",
-        "gradients are NaN or infinite at every scale, so the scale is not the cause: the loss or the weights are broken, "
-        "or float16 is too narrow" if many else "some at the start are normal: the scale begins too high on purpose",
+        "gradients are NaN or infinite at every scale, so the scale is not the cause: the loss or the weights are "
+        "broken, or float16 is too narrow" if many else "some at the start are normal: the scale begins too high on purpose",
         "train with bf16 where the card has it, else in float32; watch the run with hwcompat.watch" if many
         else "nothing, unless it goes on",
         SUSPECTED if many else NOTE, 77 if many else 9, "fp16-overflow" if many else "scaler-misuse", DEEPSPEED,

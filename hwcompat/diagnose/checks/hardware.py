@@ -120,7 +120,7 @@ def _no_training(config: Config, rec: Recommendation) -> Clue:
 
 
 def _card(rec: Recommendation) -> str:
-    return ", ".join(gpu_words(gpu) for gpu in rec.gpus) or rec.device
+    return " or ".join(gpu_words(gpu) for gpu in rec.gpus) or rec.device
 
 
 def _evidence(verdict: Verdict) -> str:

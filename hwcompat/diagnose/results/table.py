@@ -25,7 +25,8 @@ def read(path: Path, messages: Sequence[Any] = (), notice: Any = None) -> Record
     if len(header) < 2 or len(set(header)) < 2:
         raise DataError(f"{path} has no header of columns", "hand in the client's results.csv or metrics.csv")
     counts = next((name for name in STEPS if name in map(str.lower, header)), "row")
-    points, thinned = [], False
+    points: list[Point] = []
+    thinned = False
     for line, cells in rows:
         if len(points) >= MOST_POINTS:
             thinned = True
