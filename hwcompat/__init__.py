@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .api import detect, load_matrix, probe, recommend, render, resolve
     from .errors import DataError, HwcompatError, MachineError, NoBuildError, UsageError
     from .model import Caution, Environment, Gpu, Pin, Recommendation, Report, Result, Setting
+    from .replay import Finding, Watch, watch
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ _HOME = {
     "api": ("detect", "load_matrix", "probe", "recommend", "render", "resolve"),
     "errors": ("DataError", "HwcompatError", "MachineError", "NoBuildError", "UsageError"),
     "model": ("Caution", "Environment", "Gpu", "Pin", "Recommendation", "Report", "Result", "Setting"),
+    "replay": ("Finding", "Watch", "watch"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -26,6 +28,7 @@ __all__ = [
     "Caution",
     "DataError",
     "Environment",
+    "Finding",
     "Gpu",
     "HwcompatError",
     "MachineError",
@@ -36,12 +39,14 @@ __all__ = [
     "Result",
     "Setting",
     "UsageError",
+    "Watch",
     "detect",
     "load_matrix",
     "probe",
     "recommend",
     "render",
     "resolve",
+    "watch",
 ]
 
 

@@ -47,14 +47,16 @@ LAYERS = (
         "spelling",
     ),
     ("redaction", "wording", "markdown"),
-    ("model", "errors", "probes"),
+    ("model", "errors", "probes", "replay"),
 )
 HEIGHT = {name: len(LAYERS) - n for n, row in enumerate(LAYERS) for name in row}
 
 
 def _modules() -> list[Path]:
     return sorted(
-        p for p in PACKAGE.rglob("*.py") if "probes" not in p.relative_to(PACKAGE).parts and p.name != "__init__.py"
+        p
+        for p in PACKAGE.rglob("*.py")
+        if p.relative_to(PACKAGE).parts[0] not in ("probes", "replay") and p.name != "__init__.py"
     )
 
 

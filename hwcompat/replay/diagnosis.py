@@ -1,0 +1,235 @@
+"""From a trip to a finding: which runs are made, in which order. The rules (module logic) only see what came out."""
+
+import math
+from dataclasses import replace
+
+from . import logic, observing, opreplay
+from .counterfactual import Counterfactuals
+from .observations import Observations
+from .trace import Trace, innermost
+from .tripwire import is_finite
+
+HARD = ("weights", "loss", "gradient", "skipped", "error")
+MANY = 8
+
+
+class Diagnosis:
+    """One trip. `case`: what the watch knows about it (see watcher.Case)."""
+
+    def __init__(self, replayer, case):
+        self.replayer, self.case, self.state = replayer, case, replayer.state
+        self.birth, self.run = None, None
+
+    def finding(self):
+        """The finding, or None where the step turns out to be healthy."""
+        obs = self.observe()
+        return None if obs is None else logic.decide(obs)
+
+    def observe(self):
+        case = self.case
+        scale = 1.0 if case.skipped else None
+        self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
+        hard = case.trip in HARD
+        if case.trip == "skipped" and not run.bad and run.error is None:
+            return None
+        if case.skipped and case.trip == "loss" and not run.bad and run.error is None:
+            return None
+        obs = self._common(run)
+        if run.bad or run.error is not None:
+            obs = self._births(obs, run)
+        elif hard:
+            obs = self._vanished(obs)
+        else:
+            obs = replace(obs, grads=observing.gradient_shares(run, self.state))
+        return self._trials(obs)
+
+    def _common(self, run):
+        case, events = self.case, run.recorder.events
+        inputs = observing.model_inputs(run)
+        args, kwargs = case.saved.args, case.saved.kwargs
+        scaler = self.state.scaler
+        losses = tuple(v for v in case.history.losses if v is not None)
+        shadow_loss = self._shadow_loss(run)
+        return Observations(
+            step=case.saved.number,
+            trip=case.trip,
+            bad=run.bad,
+            compiled=case.compiled,
+            exact=case.exact,
+            not_replayable=tuple(case.not_replayable),
+            error=_error_facts(run),
+            label_problem=observing.label_problem(run.recorder.raised),
+            shadow_alive=run.recorder.shadows.alive,
+            shadow_loss=shadow_loss,
+            scaled=events.scaled,
+            unscaled=events.unscaled,
+            clipped_scaled=events.clipped_scaled,
+            optimizer_ran=events.optimizer_ran,
+            scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
+            scaler_given=scaler is not None,
+            scale=case.scale,
+            losses=losses,
+            gradient_norms=tuple(case.history.gradients),
+            optimizer=observing.optimizer_facts(self.state.optimizers),
+            input_max=observing.input_max(args, kwargs, inputs),
+            light=case.light,
+            growth=_growth(losses, case.history.weights, shadow_loss),
+            batch_size=observing.batch_size(args, kwargs),
+            checked=("the step again under the recorder, with a float64 shadow",),
+            not_checked=() if run.recorder.shadows.alive else (run.recorder.shadows.why,),
+        )
+
+    def _shadow_loss(self, run):
+        from .trees import first_loss
+
+        loss, shadows = first_loss(run.loss), run.recorder.shadows
+        if loss is None or not shadows.alive or not shadows.known(loss.detach()):
+            return None
+        return float(shadows.of(loss.detach()).sum())
+
+    def _births(self, obs, run):
+        inputs = observing.model_inputs(run)
+        birth, sources = observing.root_birth(run, self.state)
+        batch_bad = observing.bad_batch(sources, inputs, birth)
+        weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith("batch")), "")
+        if weights:
+            self.replayer.restore(self.case.saved)
+            weights = observing.bad_weights(self.state)
+        self.birth = birth
+        obs = replace(obs, batch_bad=batch_bad, weights_bad=weights)
+        if birth is not None and birth.args is not None:
+            device = next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
+            obs = replace(
+                obs,
+                root=observing.root_facts(birth, run, inputs, obs.batch_size),
+                replay=opreplay.examine(birth, device=device),
+            )
+        self.replayer.restore(self.case.saved)
+        return replace(
+            obs,
+            input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
+            weight_outlier=observing.weight_outlier(self.replayer.roots),
+        )
+
+    def _vanished(self, obs):
+        """The live step was bad and the recorded one is not: compiled code, a transient, or not the same step."""
+        case = self.case
+        again = self.replayer.plain(case.saved)
+        if again.bad and case.compiled:
+            return replace(
+                obs,
+                reproduced=True,
+                eager_reproduced=False,
+                bad=again.bad,
+                first_bad_module=_first_bad(case.traced)[:2],
+            )
+        trace = Trace(case.names, innermost(self.replayer.roots), self.replayer.roots)
+        with trace:
+            third = self.replayer.plain(case.saved)
+        module, output_only, index = _first_bad(case.traced)
+        same = _same_until(case.traced, trace.read(), index, case.reading, third.value)
+        if not module and case.bad_grads:
+            module, output_only = case.bad_grads[-1].rpartition(".")[0], True
+        obs = replace(
+            obs,
+            reproduced=False,
+            first_bad_module=(module, output_only),
+            live_inputs_same=same,
+            exact=obs.exact and again.value == third.value,
+        )
+        return replace(obs, audit=self._operators_of(module))
+
+    def _operators_of(self, module):
+        """Evidence on every linear operator of the module that was wrong once."""
+        run = self.replayer.recorded(self.case.saved, shadow=False, wanted=lambda place: place[0] == module)
+        return [opreplay.examine(kept) for kept in run.recorder.kept_ops[:MANY]]
+
+    def _trials(self, obs):
+        """Counterfactuals, as far as the rules ask for them."""
+        case = self.case
+        trials = {}
+        names = wanted_trials(obs, case)
+        if not names or case.not_replayable:
+            return obs
+        timeline = case.timeline if case.timeline else [case.saved]
+        runner = Counterfactuals(self.replayer, timeline, observing.model_inputs(self.run))
+        for name in names:
+            trials[name] = getattr(runner, name)()
+            if trials[name].better and logic_stops(name):
+                break
+        return replace(obs, trials=trials, checked=obs.checked + tuple(t.text for t in trials.values()))
+
+
+def logic_stops(name):
+    return name != "baseline"
+
+
+def wanted_trials(obs, case):
+    """Which counterfactuals can decide anything here, in the order of the rules."""
+    if obs.batch_bad or obs.error or not obs.reproduced or (obs.replay and obs.replay.certified):
+        return []
+    facts, names = obs.optimizer, []
+    diverged = obs.step > 0 and (obs.growth > 10.0 or obs.trip == "diverges")
+    if diverged:
+        if any(grad is not None for _p, grad in case.saved.slot.grads):
+            names.append("zero_grad")
+        if facts.weight_decay * facts.lr > 0.1:
+            names.append("weight_decay")
+    if obs.input_max > 10.0:
+        names.append("input")
+    if obs.weight_outlier[1] > 3.0 and (not case.timeline or case.timeline[0].number == 0):
+        names.append("init")
+    if diverged:
+        if obs.root and obs.root.calls >= MANY:
+            names.append("clip")
+        names.append("lr")
+    return names
+
+
+def _growth(losses, weights, shadow_loss):
+    """How many times the loss, or the norm of the weights, grew since the first step."""
+    found = [1.0]
+    if losses and is_finite(losses[0]):
+        known = [abs(v) for v in losses + ((shadow_loss,) if shadow_loss is not None else ()) if is_finite(v)]
+        found.append(max(known) / max(abs(losses[0]), 1e-2))
+    norms = [v for v in weights if v is not None and is_finite(v)]
+    if len(norms) > 1 and norms[0]:
+        found.append(max(norms) / norms[0])
+    return max(found)
+
+
+def _error_facts(run):
+    if run.error is None:
+        return None
+    module, phase = "", ""
+    if run.recorder.raised is not None:
+        module, phase, _line = run.recorder.raised[1]
+    elif run.places.stack:
+        module, phase = run.places.stack[-1][1], "forward"
+    return type(run.error).__name__, str(run.error).split("\n")[0][:300], phase, module
+
+
+def _first_bad(traced):
+    """(module, whether its input was finite, index) of the first bad output of the live step."""
+    for index, (name, given, gave) in enumerate(traced):
+        if gave is not None and not is_finite(gave):
+            return name, given is None or is_finite(given), index
+    return "", False, len(traced)
+
+
+def _same_until(live, again, index, reading, value):
+    """Whether the re-run went through the same sums up to the first bad one; None where nothing can be compared."""
+    if index < len(live):
+        pairs = (
+            list(zip(live[:index], again[:index])) + [(live[index][:2], again[index][:2])] if index < len(again) else []
+        )
+        return bool(pairs) and all(_alike(a, b) for a, b in pairs)
+    if reading is not None and reading.loss is not None and value is not None:
+        return math.isclose(reading.loss, value, rel_tol=1e-6)
+    return None
+
+
+def _alike(a, b):
+    return a[0] == b[0] and all(
+        x is None or y is None or math.isclose(x, y, rel_tol=1e-5, abs_tol=1e-6) for x, y in zip(a[1:], b[1:])
+    )

@@ -1,0 +1,161 @@
+"""Operators once more in float64, written out from their definition: no matrix product, no convolution of torch.
+
+Products are multiplied and summed elementwise, so that neither BLAS nor oneDNN takes part.
+"""
+
+from typing import Any, Callable, Dict, List
+
+import torch
+import torch.nn.functional as F
+
+BLOCK = 1 << 22
+"""Products held at once."""
+
+
+def outputs(name, args, kwargs, real):
+    """A list of outputs for a known operator, None for others. Tensors come as float64 on the CPU."""
+    maker = MAKERS.get(name)
+    if maker is None:
+        return None
+    made = maker(*args, **kwargs)
+    return list(made) if isinstance(made, (tuple, list)) else [made]
+
+
+def product(a, b):
+    """a @ b for [..., n, k] and [..., k, m], by sums of elementwise products over blocks of rows."""
+    step = max(1, BLOCK // max(1, a.shape[-1] * b.shape[-1] * max(1, a[..., :1, :1].numel())))
+    rows = [
+        (a[..., i : i + step, :].unsqueeze(-1) * b.unsqueeze(-3)).sum(-2) for i in range(0, max(1, a.shape[-2]), step)
+    ]
+    return torch.cat(rows, dim=-2)
+
+
+def _scaled(beta, bias, alpha, value):
+    return beta * bias + alpha * value if beta else alpha * value
+
+
+def addmm(bias, a, b, *, beta=1, alpha=1):
+    return _scaled(beta, bias, alpha, product(a, b))
+
+
+def mv(a, x):
+    return (a * x).sum(-1)
+
+
+def addmv(bias, a, x, *, beta=1, alpha=1):
+    return _scaled(beta, bias, alpha, mv(a, x))
+
+
+def convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """One kernel position after the other: a shifted, strided slice of the padded input times one weight slice."""
+    if transposed:
+        raise NotImplementedError
+    pads = [p for amount in reversed(list(padding)) for p in (amount, amount)]
+    padded = F.pad(x, pads)
+    kernel = weight.shape[2:]
+    sizes = [(padded.shape[2 + d] - dilation[d] * (kernel[d] - 1) - 1) // stride[d] + 1 for d in range(len(kernel))]
+    total = None
+    for position in _positions(kernel):
+        window = padded
+        for d, at in enumerate(position):
+            start = at * dilation[d]
+            window = window.narrow(2 + d, start, (sizes[d] - 1) * stride[d] + 1)[
+                (slice(None),) * (2 + d) + (slice(None, None, stride[d]),)
+            ]
+        part = _mixed(window, weight[(slice(None), slice(None)) + position], groups)
+        total = part if total is None else total + part
+    return total if bias is None else total + bias.view(1, -1, *[1] * len(kernel))
+
+
+def _positions(kernel):
+    found: List[Any] = [()]
+    for size in kernel:
+        found = [p + (i,) for p in found for i in range(size)]
+    return found
+
+
+def _mixed(window, weight, groups):
+    """[n, c, ...] and [o, c / groups] -> [n, o, ...]."""
+    parts: List[Any] = []
+    for x, w in zip(window.chunk(groups, 1), weight.chunk(groups, 0)):
+        total = None
+        for channel in range(w.shape[1]):
+            term = x[:, channel].unsqueeze(1) * w[:, channel].view(1, -1, *[1] * (x.dim() - 2))
+            total = term if total is None else total + term
+        parts.append(total)
+    return torch.cat(parts, 1)
+
+
+def convolution_backward(
+    grad, x, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, mask
+):
+    """The three gradients, by the derivative of `convolution` above."""
+    with torch.enable_grad():
+        x, weight = x.clone().requires_grad_(), weight.clone().requires_grad_()
+        bias = torch.zeros(weight.shape[0], dtype=x.dtype, requires_grad=True)
+        out = convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+        found = torch.autograd.grad(out, (x, weight, bias), grad)
+    return [value if wanted else None for value, wanted in zip(found, mask)]
+
+
+def softmax(x, dim, _half=False):
+    raised = torch.exp(x - x.amax(dim, keepdim=True))
+    return raised / raised.sum(dim, keepdim=True)
+
+
+def log_softmax(x, dim, _half=False):
+    shifted = x - x.amax(dim, keepdim=True)
+    return shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))
+
+
+def attention(query, key, value, dropout_p=0.0, is_causal=False, *, attn_mask=None, scale=None, **_rest):
+    """Scaled dot product attention; the log-sum-exp that kernels give besides is left out."""
+    if dropout_p:
+        raise NotImplementedError
+    scores = product(query, key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
+    if is_causal:
+        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(hidden, float("-inf"))
+    if attn_mask is not None:
+        scores = scores + attn_mask if attn_mask.dtype != torch.bool else scores.masked_fill(~attn_mask, float("-inf"))
+    return product(softmax(scores, -1), value)
+
+
+def layer_norm(x, shape, weight, bias, eps):
+    dims = list(range(x.dim() - len(shape), x.dim()))
+    centred = x - x.mean(dims, keepdim=True)
+    spread = 1.0 / torch.sqrt((centred * centred).mean(dims, keepdim=True) + eps)
+    out = centred * spread
+    out = out * weight if weight is not None else out
+    return out + bias if bias is not None else out
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + torch.exp(-x))
+
+
+MAKERS: Dict[str, Callable[..., Any]] = {
+    "mm": product,
+    "bmm": product,
+    "addmm": addmm,
+    "baddbmm": addmm,
+    "mv": mv,
+    "addmv": addmv,
+    "dot": lambda a, b: (a * b).sum(),
+    "convolution": convolution,
+    "convolution_backward": convolution_backward,
+    "_softmax": softmax,
+    "_log_softmax": log_softmax,
+    "native_layer_norm": layer_norm,
+    "_scaled_dot_product_flash_attention_for_cpu": attention,
+    "sigmoid": sigmoid,
+    "relu": lambda x: x * (x > 0),
+    "add": lambda a, b, alpha=1: a + alpha * b,
+    "sub": lambda a, b, alpha=1: a - alpha * b,
+    "mul": lambda a, b: (
+        torch.exp(torch.log(abs(a))) * abs(b) * torch.sign(torch.as_tensor(a)) * torch.sign(torch.as_tensor(b))
+    ),
+    "gelu": lambda x, approximate="none": 0.5 * x * (1.0 + torch.erf(x / 2**0.5)) if approximate == "none" else None,
+    "silu": lambda x: x / (1.0 + torch.exp(-x)),
+    "tanh": lambda x: 1.0 - 2.0 / (torch.exp(2.0 * x) + 1.0),
+}

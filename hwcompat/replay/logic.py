@@ -1,0 +1,60 @@
+"""Observations -> Finding: rules in order, each a pure function that gives a finding or None. The first one wins."""
+
+from . import logic_operator, logic_training
+from .finding import Finding
+
+RULES = (
+    logic_training.bad_batch,
+    logic_training.explained_error,
+    logic_training.weights_bad_from_the_start,
+    logic_training.compiler,
+    logic_training.not_reproduced,
+    logic_operator.intermittent,
+    logic_operator.device_or_library,
+    logic_training.scale_went_into_the_weights,
+    logic_training.optimizer_eps,
+    logic_operator.accumulation,
+    logic_operator.underflow,
+    logic_operator.full_mask,
+    logic_operator.batch_statistics,
+    logic_operator.bad_label,
+    logic_operator.singular_gradient,
+    logic_operator.division,
+    logic_training.clipped_while_scaled,
+    logic_training.gradients_lost,
+    logic_training.divergence,
+    logic_operator.half_range,
+    logic_operator.wide_range,
+)
+"""Data before births: a bad input has no birth. Hardware before range: only a truth that is finite gets there."""
+
+
+def decide(observations):
+    """The finding for one bad step; cause unknown where no rule holds."""
+    for rule in RULES:
+        finding = rule(observations)
+        if finding is not None:
+            return finding
+    return unknown(observations)
+
+
+def unknown(observations):
+    """What there is, without a verdict."""
+    root = observations.root
+    lines = ["the step ended with bad %s" % (observations.bad or observations.trip)]
+    lines += ["could not be replayed: " + line for line in observations.not_replayable]
+    if observations.error:
+        lines.append("%s: %s" % observations.error[:2])
+    return Finding(
+        cause="unknown",
+        certainty="unknown",
+        step=observations.step,
+        phase=root.phase if root else "",
+        module=root.module if root else observations.first_bad_module[0],
+        op=root.op if root else "",
+        source=root.source if root else "",
+        evidence=tuple(lines),
+        remedy="save the capture file and attach it to a report",
+        checked=observations.checked,
+        not_checked=observations.not_checked,
+    )

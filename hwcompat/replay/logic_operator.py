@@ -1,0 +1,273 @@
+"""Rules about one operator: was the device wrong, was the type too narrow, is the formula singular."""
+
+from .verdicts import birth_line, found, number
+
+HALF_LIMIT = 65504.0
+
+
+def _truth(replay):
+    return "in float64 the same inputs give at most %s, by two ways that agree" % number(replay.true_max)
+
+
+def _certificate(replay):
+    if replay.bound is None:
+        return ""
+    return "sum |a||b| is %s: no order of additions can pass %s" % (number(replay.bound), number(replay.limit))
+
+
+def _innocent(obs):
+    """What every claim about the device needs: finite inputs, two finite referees, the certificate."""
+    replay = obs.replay
+    return bool(obs.root and replay and replay.inputs_finite and replay.two_referees and replay.certified)
+
+
+def intermittent(obs):
+    """The same operator, inputs, type and device: now wrong, now right."""
+    replay = obs.replay
+    if not _innocent(obs) or not replay.repeats or all(replay.repeats):
+        return None
+    wrong = sum(replay.repeats)
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            birth_line(obs),
+            "repeated %d times with the same inputs: wrong %d times" % (len(replay.repeats), wrong),
+            _truth(replay),
+            _certificate(replay),
+        ),
+        "test this card (hwcompat probe --level full, a GPU memory test); do not trust what it computed",
+        kind="transient",
+    )
+
+
+def device_or_library(obs):
+    """Wrong every time, and nothing but a wrong device or kernel can give this."""
+    replay = obs.replay
+    if not _innocent(obs) or not replay.repeats or not all(replay.repeats):
+        return None
+    clean = [name for name, wrong in replay.other if not wrong]
+    lines = [birth_line(obs), "wrong in each of %d repeats" % len(replay.repeats), _truth(replay), _certificate(replay)]
+    if clean:
+        lines.append("right %s, same device and type: the kernel is wrong, not the unit" % clean[0])
+        return found(obs, "library", "proved", lines, _library_remedy(clean[0]), kind="persistent")
+    if replay.wide is False:
+        lines.append("right in float32 on the same device")
+    remedy = "train in float32 on this card (amp: false)" if replay.wide is False else "do not train on this device"
+    return found(obs, "hardware", "proved", lines, remedy, kind="persistent")
+
+
+def _library_remedy(way):
+    return {
+        "contiguous inputs": "do not use channels_last or transposed inputs with this build (memory_format=contiguous)",
+        "without oneDNN": "torch.backends.mkldnn.enabled = False, or another torch build",
+        "without cuDNN": "torch.backends.cudnn.enabled = False, or another torch build",
+        "deterministic cuDNN": "torch.backends.cudnn.benchmark = False, deterministic = True",
+        "attention written out": "use the math attention: torch.nn.attention.sdpa_kernel(SDPBackend.MATH)",
+    }.get(way, "use another torch build")
+
+
+def accumulation(obs):
+    """The result fits, the partial sums do not."""
+    replay = obs.replay
+    if not (obs.root and replay and replay.linear and replay.first_finite and replay.inputs_finite):
+        return None
+    if replay.limit > HALF_LIMIT or replay.rounded or replay.bound is None or replay.bound < replay.limit:
+        return None
+    return found(
+        obs,
+        "fp16-accumulation",
+        "proved",
+        (
+            birth_line(obs),
+            "the result is at most %s, but sum |a||b| is %s: partial sums pass 65504"
+            % (number(replay.true_max), number(replay.bound)),
+        ),
+        "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False, or bfloat16 for this layer",
+    )
+
+
+def _singular(obs):
+    """The operator has no finite answer for the inputs it got, in any type."""
+    return bool(obs.root and obs.replay and obs.replay.first_finite is False)
+
+
+def underflow(obs):
+    """An operand became 0 (or 1) by rounding; in float64 it did not."""
+    root = obs.root
+    if not _singular(obs) or root.phase == "optimizer":
+        return None
+    lost = bool(root.shadow_finite and root.shadow_max < 1e300)
+    vanished = root.zero_operand and _from_positive(root)
+    if not (lost or vanished):
+        return None
+    line = (
+        "with the whole step in float64 the same operation is finite (at most %s)" % number(root.shadow_max)
+        if lost
+        else "its operand is 0 although it comes from %s, which is never 0 exactly" % root.producers[0]
+    )
+    low = "float32" if obs.input_low else "a form that stays in the logarithm (log_softmax, *_with_logits, logsumexp)"
+    return found(
+        obs,
+        "underflow",
+        "proved" if lost else "suspected",
+        (birth_line(obs), "for these inputs the operation has no finite value in any precision", line),
+        "compute %s in %s, before the value is rounded to zero" % (root.op, low),
+    )
+
+
+ALWAYS_POSITIVE = frozenset(
+    ("exp", "exp2", "sigmoid", "_softmax", "_safe_softmax", "prod", "cumprod", "softplus", "erfc")
+)
+
+
+def _from_positive(root):
+    return bool(ALWAYS_POSITIVE & set(root.producers))
+
+
+def full_mask(obs):
+    """A softmax over a row in which everything is masked."""
+    root = obs.root
+    if not (root and root.full_mask and root.nan):
+        return None
+    return found(
+        obs,
+        "masked-softmax",
+        "proved",
+        (birth_line(obs), "a whole row of its input is -inf: every position is masked"),
+        "let every query see at least one key, or set the rows without any to 0 after the softmax",
+    )
+
+
+def batch_statistics(obs):
+    """A variance of one value."""
+    root = obs.root
+    if not (root and root.single and root.nan):
+        return None
+    return found(
+        obs,
+        "batch-statistics",
+        "proved",
+        (birth_line(obs), "a variance or standard deviation over a single value"),
+        "drop_last=True in the DataLoader, or a normalisation that does not need the batch (GroupNorm, LayerNorm)",
+    )
+
+
+def bad_label(obs):
+    """The operand that breaks the operation was made of labels alone."""
+    root = obs.root
+    if not (_singular(obs) and root.labels_only):
+        return None
+    return found(
+        obs,
+        "bad-labels",
+        "proved",
+        (birth_line(obs), "the operand is computed from the labels alone, and has no finite value for this label"),
+        "repair or drop this label (zero width or height, zero or negative value)",
+    )
+
+
+def singular_gradient(obs):
+    """The derivative is infinite at this point; the value itself is not."""
+    root = obs.root
+    if not (_singular(obs) and root.phase == "backward"):
+        return None
+    return found(
+        obs,
+        "singular-gradient",
+        "proved",
+        (birth_line(obs), "the value is finite there, its derivative is not, in float64 either"),
+        "keep away from the point: add eps inside the root, clamp the argument, or mask the input, not the output",
+    )
+
+
+def division(obs):
+    """log(0), x/0, 0/0: the formula has no value there."""
+    root = obs.root
+    if not _singular(obs) or root.phase == "optimizer":
+        return None
+    if obs.weights_bad:
+        return None
+    if root.inputs_had_inf and not root.zero_operand and root.op in ("sub", "add", "mul", "bmm", "mm", "addmm"):
+        return None
+    return found(
+        obs,
+        "division-by-zero",
+        "proved",
+        (
+            birth_line(obs),
+            "it has no finite value for these inputs in float64 either",
+            "an operand is exactly 0" if root.zero_operand else "",
+        ),
+        "guard the operand: clamp(min=eps), or skip the term where there is nothing to divide by",
+    )
+
+
+def half_range(obs):
+    """The true value does not fit the type."""
+    replay = obs.replay
+    if not (obs.root and replay and replay.limit <= HALF_LIMIT and replay.rounded and replay.first_finite):
+        return None
+    lines = [birth_line(obs), "the true value is %s, float16 ends at 65504" % number(replay.true_max)]
+    if obs.input_max > 100.0 and obs.trial("input") and obs.trial("input").better:
+        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
+        return found(
+            obs,
+            "input-scale",
+            "by counterfactual",
+            lines,
+            "normalise the inputs (for example / 255, or to mean 0, std 1)",
+        )
+    name, ratio = obs.weight_outlier
+    trial = obs.trial("init")
+    if name and ratio > 20.0 and trial and trial.better and _start_is_broken(obs):
+        lines.append("weights of %s are %s times what the layer's default gives" % (name, number(ratio)))
+        lines.append(trial.text)
+        return found(
+            obs, "initialisation", "by counterfactual", lines, "initialise %s as the layer's own default does" % name
+        )
+    if obs.shadow_loss is not None:
+        lines.append("with the step in float64 the loss is %s" % number(obs.shadow_loss))
+    return found(
+        obs,
+        "fp16-overflow",
+        "proved",
+        lines,
+        "compute this operation in float32 or bfloat16 (autocast(enabled=False) around it, or dtype=bfloat16)",
+    )
+
+
+def _start_is_broken(obs):
+    """Whether even in float64 the loss of this step is far out."""
+    return obs.shadow_loss is None or not abs(obs.shadow_loss) < 1e3
+
+
+def wide_range(obs):
+    """A value too large for float32 itself, in one step and from sane weights."""
+    root = obs.root
+    if root is None:
+        return None
+    lines = [birth_line(obs)]
+    if obs.replay is not None and obs.replay.true_max:
+        lines.append("the true value is %s" % number(obs.replay.true_max))
+    if obs.input_max > 1e3 and obs.trial("input") and obs.trial("input").better:
+        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
+        return found(obs, "input-scale", "by counterfactual", lines, "normalise the inputs")
+    trial = obs.trial("init")
+    if root.calls < 8 and trial and trial.better:
+        lines.append(trial.text)
+        return found(
+            obs,
+            "initialisation",
+            "by counterfactual",
+            lines,
+            "use the layers' default initialisation (Kaiming or Xavier)",
+        )
+    if root.calls >= 8:
+        lines.append("%s runs %d times in the step: what it gives back grows each time" % (root.module, root.calls))
+    remedy = "clip the gradient norm; use an LSTM or GRU, an orthogonal recurrent weight, or shorter sequences"
+    if root.phase in ("forward", "backward") and (root.calls >= 8 or obs.trial("clip")):
+        certainty = "by counterfactual" if obs.trial("clip") and obs.trial("clip").better else "suspected"
+        return found(obs, "exploding-gradients", certainty, lines, remedy)
+    return None

@@ -1,0 +1,305 @@
+"""Rules about the training: data, the optimizer, the loss scale, divergence, and steps that do not come back."""
+
+from .finding import DATA, LOSS, OPTIMIZER
+from .verdicts import birth_line, found, number
+
+
+def bad_batch(obs):
+    """The batch itself was not finite when the step began."""
+    if obs.batch_bad is None:
+        return None
+    path, sample, label = obs.batch_bad
+    where = "%s holds non-finite values%s" % (path, "" if sample is None else ", sample %d" % sample)
+    if label:
+        return found(
+            obs,
+            "bad-labels",
+            "proved",
+            (where,),
+            "repair or drop this label",
+            phase="data",
+            module=LOSS,
+            sample=sample,
+            op="",
+            source="",
+        )
+    return found(
+        obs,
+        "bad-data",
+        "proved",
+        (where,),
+        "repair or drop this sample",
+        phase="data",
+        module=DATA,
+        sample=sample,
+        op="",
+        source="",
+    )
+
+
+ERRORS = (
+    (
+        "Expected more than 1 value per channel",
+        "batch-statistics",
+        "drop_last=True in the DataLoader, or GroupNorm instead of BatchNorm",
+    ),
+    ("out of bounds", "bad-labels", "labels must lie in 0 .. classes - 1: repair them, or raise the number of classes"),
+    ("out of range in self", "bad-data", "indices must be smaller than the number of embeddings"),
+    ("class values must be", "bad-labels", "labels must lie in 0 .. classes - 1"),
+    ("all elements of target should be between 0 and 1", "bad-labels", "targets of this loss are probabilities"),
+    ("expected scalar type Long", "bad-labels", "class labels must be integers: labels.long()"),
+    ("expected floating point type for target", "bad-labels", "targets of this loss are floating point"),
+    ("unscale_() has already been called", "scaler-misuse", "call scaler.unscale_(optimizer) once a step"),
+    ("unscale_() is being called after step()", "scaler-misuse", "call scaler.unscale_(optimizer) before step()"),
+    ("step() has already been called since the last update()", "scaler-misuse", "call scaler.update() after each step"),
+    (
+        "Attempting to unscale FP16 gradients",
+        "scaler-misuse",
+        "keep the weights in float32 and use autocast: a GradScaler is not meant for half weights",
+    ),
+    (
+        "No inf checks were recorded",
+        "scaler-misuse",
+        "the scaled loss must reach the weights of this optimizer before scaler.step()",
+    ),
+    (
+        "Attempted step but _scale is None",
+        "scaler-misuse",
+        "scaler.scale(loss).backward(), then scaler.step(optimizer)",
+    ),
+    ("Attempted update but _scale is None", "scaler-misuse", "scaler.scale(loss).backward() before scaler.update()"),
+    (
+        "Attempted unscale_ but _scale is None",
+        "scaler-misuse",
+        "scaler.scale(loss).backward() before scaler.unscale_()",
+    ),
+)
+
+
+def explained_error(obs):
+    """The step raised, and the message says why."""
+    if obs.error is None:
+        return None
+    kind, text, phase, module = obs.error
+    if obs.label_problem is not None:
+        return _label_error(obs, text)
+    for part, cause, remedy in ERRORS:
+        if part in text:
+            more = {"phase": phase, "module": module}
+            if cause == "bad-labels":
+                more = {"phase": "loss", "module": LOSS}
+            elif cause == "scaler-misuse":
+                more = {"phase": "optimizer", "module": OPTIMIZER}
+            elif cause == "bad-data":
+                more = {"phase": "data" if not module else phase or "forward", "module": module or DATA}
+            return found(obs, cause, "proved", ("%s: %s" % (kind, text),), remedy, **more)
+    return None
+
+
+def _label_error(obs, text):
+    told, sample = obs.label_problem
+    return found(
+        obs, "bad-labels", "proved", (told, text), "repair or drop this label", phase="loss", module=LOSS, sample=sample
+    )
+
+
+def weights_bad_from_the_start(obs):
+    """A weight was not finite before the first step that was watched."""
+    if not obs.weights_bad or obs.step > 0:
+        return None
+    return found(
+        obs,
+        "initialisation",
+        "proved",
+        ("%s is not finite before the first step" % obs.weights_bad,),
+        "initialise this weight, or load another checkpoint",
+        phase="forward",
+        module=obs.weights_bad.rpartition(".")[0] or obs.weights_bad,
+        op="",
+        source="",
+    )
+
+
+def compiler(obs):
+    """Bad as compiled, every time; right as plain Python, from the same state."""
+    if not (obs.compiled and obs.reproduced and not obs.eager_reproduced):
+        return None
+    module, _ = obs.first_bad_module
+    return found(
+        obs,
+        "compiler",
+        "proved",
+        ("compiled, the step is bad each time; the same step run eagerly is finite",),
+        "train without torch.compile, or with another backend, and report it",
+        phase="forward",
+        module=module,
+    )
+
+
+def not_reproduced(obs):
+    """The step was bad once; from the same state it is not."""
+    if obs.reproduced or obs.error is not None:
+        return None
+    module, output_only = obs.first_bad_module
+    if obs.not_replayable or obs.live_inputs_same is False or not obs.exact:
+        return _not_replayable(obs, module)
+    if obs.live_inputs_same is None and not output_only:
+        return None
+    replays = obs.audit or ()
+    if not replays or not all(r.inputs_finite and r.two_referees and r.certified for r in replays):
+        return None
+    lines = (
+        "run again from the same state the step is finite, twice and with the same bits",
+        "in the live step %s gave non-finite values for finite inputs" % module,
+        "float64 by two ways is finite for its %d linear operations, and sum |a||b| stays below the range"
+        % len(replays),
+    )
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        lines,
+        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
+        kind="transient",
+        phase="forward" if output_phase(obs) else "backward",
+        module=module,
+    )
+
+
+def output_phase(obs):
+    """Whether the bad value was seen in an output of the module, and not in a gradient only."""
+    return obs.trip in ("loss",)
+
+
+def _not_replayable(obs, module):
+    lines = ["run again, the step is not the same step: " + (obs.not_replayable or ("its inputs differ",))[0]]
+    if module:
+        lines.append("in the live step the first bad output was that of %s" % module)
+    return found(
+        obs,
+        "unknown",
+        "unknown",
+        lines,
+        "hand everything that a step uses to watch.step as its batch, then run again",
+        module=module,
+    )
+
+
+def scale_went_into_the_weights(obs):
+    """Scaled gradients were used without unscaling, or a step was taken that the scaler would have skipped."""
+    if not (obs.scaler_on and obs.scaled and not obs.unscaled and obs.optimizer_ran):
+        return None
+    return found(
+        obs,
+        "scaler-misuse",
+        "proved",
+        (
+            "the loss was multiplied by %s and the optimizer stepped without the gradients being divided by it again"
+            % number(obs.scale or 0.0),
+        ),
+        "scaler.step(optimizer) and scaler.update() instead of optimizer.step()",
+        phase="optimizer",
+        module=OPTIMIZER,
+    )
+
+
+def optimizer_eps(obs):
+    """The division of the optimizer has nothing that keeps its denominator from 0."""
+    root = obs.root
+    if not (root and root.phase == "optimizer" and obs.optimizer.eps is not None and obs.optimizer.eps_vanishes):
+        return None
+    return found(
+        obs,
+        "optimizer-eps",
+        "proved",
+        (birth_line(obs), "eps=%g is 0 in the type of the weights" % obs.optimizer.eps),
+        "eps=1e-4 for half weights, or keep float32 weights and use autocast",
+        module=OPTIMIZER,
+    )
+
+
+def clipped_while_scaled(obs):
+    """Clipping the scaled gradients cuts the learning rate by the scale."""
+    if not obs.clipped_scaled or obs.trip not in SILENT:
+        return None
+    factor, scale = obs.clipped_scaled
+    if not (scale > 16.0 and factor < 0.1):
+        return None
+    return found(
+        obs,
+        "scaler-misuse",
+        "proved",
+        (
+            "the gradients were clipped (times %s) while still multiplied by the loss scale %s"
+            % (number(factor), number(scale)),
+            "after unscaling the update is up to %s times too small" % number(scale),
+        ),
+        "scaler.unscale_(optimizer) before clip_grad_norm_",
+        phase="optimizer",
+        module=OPTIMIZER,
+    )
+
+
+SILENT = ("still", "zero gradients", "audit", "stalls")
+
+
+def gradients_lost(obs):
+    """Gradients that are exactly 0 and are not in float64."""
+    if obs.trip not in SILENT or not obs.shadow_alive or obs.grads.lost < 0.3:
+        return None
+    return found(
+        obs,
+        "gradient-underflow",
+        "proved",
+        (
+            "%d %% of the gradient is exactly 0; in float64 %d %% of it is not"
+            % (round(100 * obs.grads.zero), round(100 * obs.grads.lost)),
+        ),
+        "use a GradScaler (or bfloat16): float16 ends at 6e-8",
+        phase="backward",
+        module=obs.first_bad_module[0] or LOSS,
+    )
+
+
+def divergence(obs):
+    """The weights ran away over the steps before: the first single change that keeps the training sane is the cause."""
+    if not obs.trials or not (obs.growth > 10.0 or obs.trip == "diverges"):
+        return None
+    for name, cause, remedy in CHANGES:
+        trial = obs.trial(name)
+        if trial is not None and trial.better:
+            lines = (birth_line(obs) if obs.root else "", _growth_line(obs), trial.text)
+            return found(
+                obs,
+                cause,
+                "by counterfactual",
+                lines,
+                remedy,
+                phase="optimizer" if cause != "exploding-gradients" else "backward",
+                module=OPTIMIZER
+                if cause not in ("exploding-gradients", "input-scale", "initialisation")
+                else _place(obs, cause),
+            )
+    return None
+
+
+CHANGES = (
+    ("zero_grad", "zero-grad", "optimizer.zero_grad() at the start of each step"),
+    ("weight_decay", "weight-decay", "lower the weight decay: lr * weight_decay must stay well below 1"),
+    ("eps", "optimizer-eps", "raise eps"),
+    ("input", "input-scale", "normalise the inputs (for example / 255, or to mean 0, std 1)"),
+    ("init", "initialisation", "use the layers' default initialisation"),
+    ("clip", "exploding-gradients", "clip the gradient norm: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),
+    ("lr", "learning-rate", "divide the learning rate by 10 or more, or warm it up"),
+)
+
+
+def _growth_line(obs):
+    losses = [number(v) for v in obs.losses[:1] + obs.losses[-4:]]
+    return "the loss went %s" % " ... ".join([losses[0], ", ".join(losses[1:])]) if len(losses) > 1 else ""
+
+
+def _place(obs, cause):
+    if cause == "input-scale":
+        return DATA
+    return obs.root.module if obs.root else ""

@@ -1,0 +1,129 @@
+"""Everything the rules may look at: frozen values that the replays filled in."""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+from .opreplay import OpEvidence
+
+
+@dataclass(frozen=True)
+class Root:
+    """The birth that the bad end of the step goes back to.
+
+    `labels_only`: its bad operand comes from batch tensors that no module was given, and from no weight. `data_only`:
+    from the batch alone. `zero_operand`: an operand is 0 where the result is bad; `zero_lost`: and its float64 shadow
+    is not. `producers`: which operators made the operands. `single`: a statistic over one value. `full_mask`: a softmax
+    row of nothing but -inf. `shadow_finite`: whether the float64 shadow of the result is finite (None: no shadow).
+    `calls`: how often its module ran in the step.
+    """
+
+    module: str
+    phase: str
+    op: str
+    source: str
+    nan: bool
+    labels_only: bool = False
+    data_only: bool = False
+    zero_operand: bool = False
+    zero_lost: bool = False
+    producers: Tuple[str, ...] = ()
+    single: bool = False
+    full_mask: bool = False
+    shadow_finite: Optional[bool] = None
+    shadow_max: float = 0.0
+    calls: int = 0
+    sample: Optional[int] = None
+    inputs_had_inf: bool = False
+    weights_in: bool = False
+
+
+@dataclass(frozen=True)
+class OptimizerFacts:
+    """Of the group with the largest lr: name, lr, weight decay, eps, momentum; whether it holds half weights."""
+
+    name: str = ""
+    lr: float = 0.0
+    weight_decay: float = 0.0
+    eps: Optional[float] = None
+    momentum: float = 0.0
+    half: bool = False
+    eps_vanishes: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A counterfactual: whether the steps with one change ended finite, the first and last loss, and what was done."""
+
+    finite: bool
+    first: Optional[float]
+    last: Optional[float]
+    text: str
+    steps: int = 0
+
+    @property
+    def better(self):
+        """Finite, and the loss did not rise."""
+        if not self.finite or self.first is None or self.last is None:
+            return self.finite
+        return self.last <= 1.05 * abs(self.first) + 1e-12
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Shares of the gradient elements: exactly zero, and of those not zero in float64; sizes of the loss gradients."""
+
+    zero: float = 0.0
+    lost: float = 0.0
+    low: bool = False
+
+
+@dataclass(frozen=True)
+class Observations:
+    """One bad step, observed. `trip`: what the trip-wire said. `bad`: what is bad at the end of the re-run."""
+
+    step: int
+    trip: str
+    bad: str = ""
+    reproduced: bool = True
+    eager_reproduced: bool = True
+    compiled: bool = False
+    exact: bool = True
+    not_replayable: Tuple[str, ...] = ()
+    error: Optional[Tuple[str, str, str, str]] = None
+    raised: Tuple[str, ...] = ()
+    batch_bad: Optional[Tuple[str, int, bool]] = None
+    label_problem: Optional[Tuple[str, Optional[int]]] = None
+    weights_bad: str = ""
+    root: Optional[Root] = None
+    replay: Optional[OpEvidence] = None
+    shadow_alive: bool = False
+    shadow_loss: Optional[float] = None
+    scaled: bool = False
+    unscaled: bool = False
+    clipped_scaled: Tuple[float, ...] = ()
+    optimizer_ran: bool = True
+    scaler_on: bool = False
+    scaler_given: bool = False
+    scale: Optional[float] = None
+    losses: Tuple[float, ...] = ()
+    gradient_norms: Tuple[Optional[float], ...] = ()
+    update_ratio: Optional[float] = None
+    optimizer: OptimizerFacts = field(default_factory=OptimizerFacts)
+    input_max: float = 0.0
+    input_low: bool = False
+    weight_outlier: Tuple[str, float] = ("", 0.0)
+    grads: Gradients = field(default_factory=Gradients)
+    grads_kept: int = 0
+    first_bad_module: Tuple[str, bool] = ("", False)
+    live_inputs_same: Optional[bool] = None
+    trials: Dict[str, Trial] = field(default_factory=dict)
+    light: bool = False
+    checked: Tuple[str, ...] = ()
+    not_checked: Tuple[str, ...] = ()
+    audit: Any = None
+    growth: float = 1.0
+    batch_size: int = 0
+
+    def trial(self, name):
+        """The counterfactual of this name, or None where it was not run."""
+        return self.trials.get(name)

@@ -1,0 +1,240 @@
+"""From runs to observations: the facts about the batch, the birth, the optimizer and the weights."""
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from . import opfacts, trees
+from .observations import Gradients, OptimizerFacts, Root
+from .recorder import all_finite, has_nan
+
+LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
+
+
+def root_birth(run, state):
+    """The birth that the bad end of a run goes back to, and the sources (negative numbers) it goes back to."""
+    recorder = run.recorder
+    loss = trees.first_loss(run.loss)
+    ends = ([loss] if loss is not None else []), [p.grad for p in state.parameters()], state.tensors()
+    for tensors in ends:
+        numbers = recorder.roots_of([t.detach() for t in tensors if t is not None])
+        births = [recorder.births[n] for n in numbers if n >= 0 and not recorder.births[n].deliberate]
+        sources = [recorder.bad_sources[n] for n in numbers if n < 0]
+        if births or sources:
+            return (births[0] if births else None), sources
+    # An exception ended the run before anything bad reached the end: the last birth that was still alive counts.
+    births = [b for b in recorder.births if not b.deliberate and b.nan] if run.error is not None else []
+    return (births[0] if births else None), []
+
+
+def model_inputs(run):
+    """The paths of the batch tensors that were given to a module of the model."""
+    taint = run.recorder.taint
+    from .recorder import _key
+
+    return {name for t in run.places.top_inputs for name in taint.get(_key(t), ()) if name.startswith("batch")}
+
+
+def is_label(path, inputs):
+    """Whether a batch tensor is one that no module was given."""
+    if inputs:
+        return path not in inputs
+    return any(word in path.lower() for word in LABEL_WORDS)
+
+
+def bad_batch(sources, inputs, birth):
+    """(path, sample, is a label) of a batch tensor that made the step bad; an additive mask of 0 and -inf is none."""
+    for path, tensor in sources:
+        if not path.startswith("batch"):
+            continue
+        if birth is not None and not has_nan(tensor) and bool((tensor[~torch.isfinite(tensor)] < 0).all()):
+            continue
+        bad = ~torch.isfinite(tensor)
+        sample = int(bad.reshape(bad.shape[0], -1).any(1).nonzero()[0]) if tensor.dim() else None
+        return path, sample, is_label(path, inputs)
+    return None
+
+
+def bad_weights(state):
+    """The name of the first parameter or buffer that is not finite now."""
+    for root in state.roots:
+        for name, tensor in list(root.named_parameters()) + list(root.named_buffers()):
+            if (tensor.is_floating_point() or tensor.is_complex()) and not all_finite(tensor.detach()):
+                return name
+    return ""
+
+
+def root_facts(birth, run, inputs, batch_size):
+    """What the rules need to know about a birth."""
+    tensors = [t for t in tree_flatten((birth.args, birth.kwargs))[0] if isinstance(t, torch.Tensor)]
+    output = next(
+        (t for t in tree_flatten(birth.out)[0] if isinstance(t, torch.Tensor) and t.is_floating_point()), None
+    )
+    guilty = guilty_operand(birth.name, tensors)
+    taint = birth.taints[guilty] if guilty is not None and guilty < len(birth.taints) else frozenset()
+    labels = bool(taint) and all(name.startswith("batch") and is_label(name, inputs) for name in taint)
+    producer = birth.producers[guilty] if guilty is not None and guilty < len(birth.producers) else ""
+    shadow = birth.shadow_out
+    shadow_finite = None if shadow is None else all(all_finite(t) for t in shadow)
+    return Root(
+        module=birth.module,
+        phase=birth.phase,
+        op=birth.name,
+        source=birth.source,
+        nan=birth.nan,
+        labels_only=labels and producer not in opfacts.COUNTING,
+        data_only=bool(taint) and all(name.startswith("batch") for name in taint),
+        zero_operand=guilty is not None and bool((tensors[guilty] == 0).any()),
+        zero_lost=lost_zero(guilty, tensors, birth.shadows),
+        producers=tuple(p for p in (producer,) if p),
+        single=single_value(birth.name, tensors, output),
+        full_mask=full_mask(birth.name, tensors, birth.producers),
+        shadow_finite=shadow_finite,
+        shadow_max=max([float(t.abs().max()) for t in shadow if t.numel()] or [0.0]) if shadow_finite else 0.0,
+        calls=run.places.calls.get(birth.module, 0),
+        sample=bad_sample(output, batch_size),
+        inputs_had_inf=birth.inputs_had_inf,
+        weights_in=any("weights" in taint for taint in birth.taints),
+    )
+
+
+def guilty_operand(name, tensors):
+    """The index of the operand that breaks the operation: the divisor, or the argument itself."""
+    floats = [i for i, t in enumerate(tensors) if t.is_floating_point()]
+    if not floats:
+        return None
+    if name.startswith(("div", "true_divide", "fmod", "remainder")) and len(tensors) > 1:
+        return 1
+    if "addcdiv" in name:
+        return 2 if len(tensors) > 2 else floats[-1]
+    with_zero = [i for i in floats if bool((tensors[i] == 0).any())]
+    return with_zero[0] if with_zero else floats[0]
+
+
+def lost_zero(guilty, tensors, shadows):
+    """Whether the guilty operand is 0 somewhere where its float64 shadow is not."""
+    if guilty is None or guilty >= len(shadows) or shadows[guilty] is None:
+        return False
+    return bool(((tensors[guilty] == 0) & (shadows[guilty] != 0)).any())
+
+
+def single_value(name, tensors, output):
+    """Whether a variance was taken over one value."""
+    if name not in opfacts.STATISTICS or not tensors:
+        return False
+    if "batch_norm" in name:
+        return tensors[0].numel() == tensors[0].shape[1]
+    return output is not None and tensors[0].numel() == output.numel()
+
+
+def full_mask(name, tensors, producers):
+    """Whether a softmax had a row of nothing but -inf; also when it is written out as x - max(x)."""
+    if name in ("sub", "sub_") and set(producers) & {"amax", "max", "logsumexp"}:
+        return any(t.is_floating_point() and bool((t == float("-inf")).any()) for t in tensors)
+    if name not in opfacts.SOFTMAX:
+        return False
+    for tensor in tensors:
+        masked = tensor == float("-inf")
+        if (
+            tensor.is_floating_point()
+            and tensor.numel()
+            and any(bool(masked.all(d).any()) for d in range(tensor.dim()))
+        ):
+            return True
+        if tensor.dtype == torch.bool and tensor.dim() and bool((~tensor).all(-1).any()):
+            return True
+    return False
+
+
+def bad_sample(output, batch_size):
+    """The first index along the batch where the output is not finite."""
+    if output is None or not output.dim() or output.shape[0] != batch_size or batch_size < 2:
+        return None
+    bad = (~torch.isfinite(output)).reshape(batch_size, -1).any(1)
+    return int(bad.nonzero()[0]) if bool(bad.any()) and not bool(bad.all()) else None
+
+
+def batch_size(args, kwargs):
+    sizes = [t.shape[0] for _path, t in trees.leaves(args) + trees.leaves(kwargs) if t.dim()]
+    return sizes[0] if sizes else 0
+
+
+def input_max(args, kwargs, inputs):
+    """The largest finite magnitude among the float (or byte) tensors that the model was given."""
+    found = [0.0]
+    for prefix in (args, kwargs):
+        for path, tensor in trees.leaves(prefix):
+            wanted = "batch" + path in inputs if inputs else not is_label("batch" + path, inputs)
+            if wanted and tensor.numel() and (tensor.is_floating_point() or tensor.dtype == torch.uint8):
+                values = tensor.detach().float().abs()
+                found.append(float(values[torch.isfinite(values)].max()) if bool(torch.isfinite(values).any()) else 0.0)
+    return max(found)
+
+
+def optimizer_facts(optimizers):
+    """Of the parameter group with the largest learning rate."""
+    groups = [(o, g) for o in optimizers for g in o.param_groups]
+    if not groups:
+        return OptimizerFacts()
+    optimizer, group = max(groups, key=lambda pair: float(pair[1].get("lr", 0.0) or 0.0))
+    types = {p.dtype for p in group["params"]}
+    eps = group.get("eps")
+    eps = float(eps) if isinstance(eps, (int, float)) else None
+    vanishes = eps is not None and any(float(torch.tensor(eps, dtype=t)) == 0.0 for t in types if t.is_floating_point)
+    betas = group.get("betas")
+    return OptimizerFacts(
+        name=type(optimizer).__name__,
+        lr=float(group.get("lr", 0.0) or 0.0),
+        weight_decay=float(group.get("weight_decay", 0.0) or 0.0),
+        eps=eps,
+        momentum=float(betas[0] if betas else group.get("momentum", 0.0) or 0.0),
+        half=torch.float16 in types,
+        eps_vanishes=vanishes,
+    )
+
+
+def weight_outlier(roots):
+    """(module name, how many times larger its weights are than the layer's own default makes them)."""
+    worst = ("", 0.0)
+    for root in roots:
+        for name, module in root.named_modules():
+            weight = getattr(module, "weight", None)
+            if not hasattr(module, "reset_parameters") or not isinstance(weight, torch.Tensor) or weight.dim() < 2:
+                continue
+            fan = max(1, weight[0].numel()) if not isinstance(module, torch.nn.Embedding) else 1.0 / 3.0
+            rms = float(weight.detach().float().pow(2).mean().sqrt())
+            ratio = rms * (3.0 * fan) ** 0.5
+            if ratio > worst[1]:
+                worst = (name, ratio)
+    return worst
+
+
+def gradient_shares(run, state):
+    """How much of the gradient is exactly 0, and how much of that is not in the float64 shadow."""
+    total = zero = lost = 0
+    shadows = run.recorder.shadows
+    for parameter in state.parameters():
+        grad = parameter.grad
+        if grad is None or grad.layout != torch.strided or grad.is_complex():
+            continue
+        zeros = grad == 0
+        total += grad.numel()
+        zero += int(zeros.sum())
+        if shadows.alive and shadows.known(grad):
+            lost += int((zeros & (shadows.of(grad) != 0)).sum())
+    return Gradients(zero / total, lost / total) if total else Gradients()
+
+
+def label_problem(raised):
+    """(text, sample) of a class index outside the range, from the arguments of the operator that raised."""
+    if raised is None or not raised[0].startswith("nll_loss"):
+        return None
+    scores, target = raised[3][:2]
+    classes = scores.shape[1] if scores.dim() > 1 else scores.shape[0]
+    ignored = raised[3][4] if len(raised[3]) > 4 else -100
+    bad = ((target < 0) | (target >= classes)) & (target != ignored)
+    if not bool(bad.any()):
+        return None
+    where = bad.reshape(bad.shape[0], -1).any(1) if bad.dim() else bad.reshape(1)
+    index = int(where.nonzero()[0])
+    value = int(target[bad][0]) if bad.dim() else int(target)
+    return "class %d of sample %d is outside 0 .. %d" % (value, index, classes - 1), index

@@ -1,0 +1,223 @@
+"""R1 to R6: one operator again, with the very inputs it had."""
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import torch
+from torch.utils._pytree import tree_flatten, tree_map
+
+from . import opfacts, referee
+from .recorder import cloned
+
+REPEATS = 3
+MORE = 20
+
+
+@dataclass(frozen=True)
+class OpEvidence:
+    """What the replays of one operator gave; None stands for not known.
+
+    `repeats`: for each run of R1 whether it was wrong. `other`: (name of the other implementation, wrong) of R2.
+    `wide`: whether fp32 is wrong (R3). `rounded`: whether the CPU, in the same type, is non-finite (R4). `truth`:
+    whether both float64 referees are finite and agree (R5); `true_max` their largest magnitude. `bound`: R6.
+    `error`: the largest |out - truth| / sum|a||b|.
+    """
+
+    name: str
+    dtype: str
+    linear: bool
+    convolution: bool
+    limit: float
+    shapes: Tuple[Tuple[int, ...], ...]
+    repeats: Tuple[bool, ...] = ()
+    other: Tuple[Tuple[str, bool], ...] = ()
+    wide: Optional[bool] = None
+    rounded: Optional[bool] = None
+    first_finite: Optional[bool] = None
+    second_finite: Optional[bool] = None
+    agree: Optional[bool] = None
+    true_max: float = 0.0
+    bound: Optional[float] = None
+    terms: int = 0
+    error: Optional[float] = None
+    inputs_finite: bool = True
+    input_max: float = 0.0
+
+    @property
+    def two_referees(self):
+        return bool(self.first_finite and self.second_finite and self.agree)
+
+    @property
+    def certified(self):
+        """Nothing non-finite may come out: the bound is below the largest number of the type (with margin for conv)."""
+        if self.bound is None:
+            return False
+        return self.bound < self.limit / (referee.MARGIN if self.convolution else 1.0)
+
+
+class Operator:
+    """An operator with its inputs, ready to be run again and again."""
+
+    def __init__(self, func, name, args, kwargs, device="cpu"):
+        self.func, self.name, self.args, self.kwargs, self.device = func, name, args, kwargs, device
+
+    def run(self, change=None):
+        """Outputs of one run; `change` maps the input tensors first. None where it cannot run."""
+        prepare = cloned if change is None else lambda v: change(cloned(v)) if isinstance(v, torch.Tensor) else v
+        try:
+            with referee.quiet(self.device):
+                return self.func(*tree_map(prepare, list(self.args)), **tree_map(prepare, self.kwargs))
+        except Exception:
+            return None
+
+    def tensors(self):
+        return [t for t in tree_flatten((self.args, self.kwargs))[0] if isinstance(t, torch.Tensor)]
+
+
+def contiguous(value):
+    return value.contiguous()
+
+
+def widened(value):
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+
+
+def other_ways(operator):
+    """R2: (name, outputs) of the same operator in the same type on the same device, by other code."""
+    ways = []
+    if any(not t.is_contiguous() for t in operator.tensors()):
+        ways.append(("contiguous inputs", operator.run(contiguous)))
+    with torch.backends.mkldnn.flags(enabled=False):
+        if operator.device == "cpu" and torch.backends.mkldnn.is_available():
+            ways.append(("without oneDNN", operator.run()))
+    if operator.device == "cuda":
+        with torch.backends.cudnn.flags(enabled=False):
+            ways.append(("without cuDNN", operator.run()))
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            ways.append(("deterministic cuDNN", operator.run()))
+    if "scaled_dot_product" in operator.name and not operator.name.endswith("backward"):
+        ways.append(("attention written out", _written_out(operator)))
+    return [(name, out) for name, out in ways if out is not None]
+
+
+def _written_out(operator):
+    """Softmax attention by matrix products on the same device and in the same type."""
+    query, key, value = operator.args[:3]
+    causal = (len(operator.args) > 4 and bool(operator.args[4])) or bool(operator.kwargs.get("is_causal"))
+    mask = operator.kwargs.get("attn_mask")
+    scale = operator.kwargs.get("scale")
+    try:
+        with referee.quiet(operator.device):
+            scores = (query @ key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
+            if causal:
+                hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+                scores = scores.masked_fill(hidden, float("-inf"))
+            if mask is not None:
+                scores = scores + mask
+            return torch.softmax(scores, -1) @ value
+    except Exception:
+        return None
+
+
+def examine(birth, silent=False, device="cpu"):
+    """All replays of the operator of a birth. `silent`: finite but suspected to be wrong."""
+    operator = Operator(birth.func, birth.name, birth.args, birth.kwargs, device)
+    args = list(birth.args)
+    outputs = referee.flat(birth.out)
+    dtype = outputs[0].dtype if outputs else torch.float32
+    true = referee.truth(birth.func, birth.name, args, birth.kwargs)
+    second = referee.second(birth.func, birth.name, args, birth.kwargs, birth.out)
+    bound = referee.bound(birth.func, birth.name, args, birth.kwargs)
+    wrong = _judge(birth.name, args, true, bound, silent)
+    repeats = _repeats(operator, wrong)
+    inputs = [t for t in operator.tensors() if t.dtype in referee.FLOATS]
+    return OpEvidence(
+        name=birth.name,
+        dtype=str(dtype).replace("torch.", ""),
+        linear=birth.name in opfacts.LINEAR,
+        convolution="convolution" in birth.name,
+        limit=referee.LIMIT.get(dtype, 3.4e38),
+        shapes=tuple(tuple(t.shape) for t in operator.tensors()),
+        repeats=repeats,
+        other=tuple((name, wrong(out)) for name, out in other_ways(operator)),
+        wide=_wide(operator, dtype, wrong),
+        rounded=_rounded(true, dtype),
+        first_finite=None if true is None else referee.finite(_compared(birth.name, true)),
+        second_finite=None if second is None else referee.finite(second),
+        agree=None if true is None or second is None else _agree(birth.name, true, second),
+        true_max=referee.largest(_compared(birth.name, true)) if true is not None else 0.0,
+        bound=None if bound is None else referee.largest(bound),
+        terms=referee.terms(birth.name, args) if birth.name in opfacts.LINEAR else 0,
+        error=_error(birth.out, true, bound),
+        inputs_finite=all(bool(torch.isfinite(t).all()) for t in inputs),
+        input_max=referee.largest(inputs),
+    )
+
+
+def _compared(name, outputs):
+    """Kernels of attention and of norms give by-products that the definition does not; the first output counts."""
+    if "scaled_dot_product" in name or name in ("native_layer_norm",):
+        return referee.flat(outputs)[:1]
+    return outputs
+
+
+def _agree(name, true, second):
+    if name == "convolution_backward":
+        second = [s for s in second if s is not None]
+    return referee.agree(_compared(name, true), second)
+
+
+def _judge(name, args, true, bound, silent):
+    """A function that says whether outputs are wrong: non-finite, or (for linear ones) outside the rounding bound."""
+
+    def wrong(outputs):
+        if not referee.finite(_compared(name, outputs)):
+            return True
+        if not silent:
+            return False
+        error = _error(outputs, true, bound)
+        return error is not None and error > suspicion(referee.flat(outputs)[0].dtype)
+
+    return wrong
+
+
+def suspicion(dtype):
+    """Relative to sum |a||b|: eight roundings of the type; sums of K products in it stay below two, as a rule."""
+    return 8.0 * unit(dtype)
+
+
+def unit(dtype):
+    """Half an ulp of one; float32 counts as TF32, which is legal where it is switched on."""
+    return {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float32: 2.0**-11}.get(dtype, 2.0**-40)
+
+
+def _error(outputs, true, bound):
+    if true is None or bound is None:
+        return None
+    worst = 0.0
+    for out, exact, limit in zip(referee.flat(outputs), referee.flat(true), referee.flat(bound)):
+        gap = (out.detach().cpu().double() - exact).abs() / limit.clamp_min(1e-300)
+        gap = gap[(limit > 2.0**-14) & torch.isfinite(gap)]
+        worst = max(worst, float(gap.max()) if gap.numel() else 0.0)
+    return worst
+
+
+def _repeats(operator, wrong):
+    found = [wrong(out) for out in (operator.run() for _ in range(REPEATS)) if out is not None]
+    if found and not all(found):
+        found += [wrong(out) for out in (operator.run() for _ in range(MORE)) if out is not None]
+    return tuple(found)
+
+
+def _wide(operator, dtype, wrong):
+    if dtype not in (torch.float16, torch.bfloat16):
+        return None
+    out = operator.run(widened)
+    return None if out is None else wrong(out)
+
+
+def _rounded(true, dtype):
+    """R4: the float64 truth rounded once to the type: what a correct device gives."""
+    if true is None:
+        return None
+    return not all(bool(torch.isfinite(t.to(dtype)).all()) for t in referee.flat(true))

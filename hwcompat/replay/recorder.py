@@ -1,0 +1,244 @@
+"""A dispatch mode for the re-run of a bad step: where non-finite values are born, and which of them reach the end.
+
+A birth: an output is non-finite and no input is, or an output has NaN and the inputs only infinities. Every storage
+remembers which births its content goes back to; a finite output forgets them, so a mask that drops a bad value drops
+the birth too. Births are told in order of time over forward, backward and optimizer.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, FrozenSet, Tuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+from . import opfacts
+from .shadow import Shadows, is_float, key_of
+
+KEPT = 12
+"""Births whose inputs are kept; later ones are counted only."""
+
+
+@dataclass
+class Birth:
+    """One birth. `args`, `kwargs`: the inputs cloned; `shadows`: the float64 shadows of the float inputs, in order."""
+
+    number: int
+    name: str
+    func: Any
+    module: str
+    phase: str
+    source: str
+    nan: bool
+    deliberate: bool
+    roots: Tuple[int, ...]
+    args: Any = None
+    kwargs: Any = None
+    out: Any = None
+    shadows: Tuple[Any, ...] = ()
+    shadow_out: Any = None
+    inputs_had_inf: bool = False
+    producers: Tuple[str, ...] = ()
+    taints: Tuple[FrozenSet[str], ...] = ()
+    order: int = 0
+
+
+@dataclass
+class Events:
+    """What a step did with gradients and the scaler, in order."""
+
+    scaled: bool = False
+    unscaled: bool = False
+    grads_zeroed: bool = False
+    clipped_scaled: Tuple[float, ...] = ()
+    optimizer_ran: bool = False
+    half_ops: Dict[str, int] = field(default_factory=dict)
+
+
+class Recorder(TorchDispatchMode):
+    """Records one run of a step. `seconds` bounds the float64 shadow."""
+
+    def __init__(self, followed, sources=(), scale=None, grads=lambda: (), seconds=60.0, shadow=True):
+        super().__init__()
+        self.places, self.births, self.carried = followed, [], {}
+        self.shadows = Shadows(seconds)
+        if not shadow:
+            self.shadows.give_up("not asked for")
+        self.taint = {key_of(t): frozenset((name,)) for name, t in sources if t.layout == torch.strided}
+        self.producer, self.held = {}, []
+        self.scale, self.grads, self.events = scale, grads, Events()
+        self.order, self.inputs_of_top = 0, {}
+        self.raised = None
+        self.wanted, self.kept_ops = None, []
+        self.bad_sources = {}
+        for index, (name, tensor) in enumerate(sources):
+            if _checkable(tensor) and not all_finite(tensor):
+                self.bad_sources[-1 - index] = (name, tensor.detach().clone())
+                self.carried[_key(tensor)] = frozenset((-1 - index,))
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if opfacts.is_view(func):
+            return func(*args, **kwargs)
+        name = opfacts.name_of(func)
+        self.order += 1
+        spot = self.places.here()
+        tensors = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, torch.Tensor)]
+        before = _kept_inputs(func, args, kwargs)
+        given = self.shadows.before(args, kwargs)
+        if given is not None and before is not None:
+            given_kept = tree_map(lambda v: v.clone() if isinstance(v, torch.Tensor) else v, given)
+        else:
+            given_kept = given
+        try:
+            out = func(*args, **kwargs)
+        except Exception as error:
+            self.raised = (name, spot, error, args, kwargs)
+            raise
+        self._event(name, args, spot)
+        self.shadows.after(func, name, given, out, (args, kwargs))
+        self._look(func, name, before or (args, kwargs), out, spot, tensors, given_kept)
+        return out
+
+    def _look(self, func, name, given, out, spot, tensors, shadow_given):
+        outputs = [t for t in tree_flatten(out)[0] if isinstance(t, torch.Tensor) and _checkable(t)]
+        if not opfacts.written(func):
+            touched = outputs
+        else:
+            touched = outputs + [t for t in tensors if _checkable(t)]
+        taint = frozenset().union(*[self.taint.get(_key(t), frozenset()) for t in tensors]) if tensors else frozenset()
+        inputs = [t for t in tree_flatten(given)[0] if isinstance(t, torch.Tensor)]
+        if self.wanted is not None and name in opfacts.LINEAR and self.wanted(spot):
+            self._keep_op(func, name, given, out, spot)
+        producers = tuple(self.producer.get(_key(t), "") for t in tensors)
+        taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
+        if name not in opfacts.UNFILLED:
+            bad = [t for t in touched if not all_finite(t)]
+            if bad:
+                self._bad(func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints)
+        for tensor in outputs:
+            key = _key(tensor)
+            self.held.append(tensor)  # keeps the storage, so that its key stays its own
+            self.taint[key] = taint
+            self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
+            if name in opfacts.UNFILLED or all_finite(tensor):
+                self.carried.pop(key, None)
+
+    def _bad(self, func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints):
+        read = inputs[1:] if name in opfacts.OVERWRITING else inputs
+        nan_in = any(has_nan(t) for t in read if _checkable(t))
+        inf_in = any(not all_finite(t) for t in read if _checkable(t))
+        nan_out = any(has_nan(t) for t in bad)
+        before = frozenset().union(*[self.carried.get(_key(t), frozenset()) for t in tensors])
+        roots = before
+        if not nan_in and (nan_out or not inf_in):
+            deliberate = not nan_out and opfacts.meant_infinity(name, given[0], given[1], bad)
+            birth = Birth(
+                len(self.births),
+                name,
+                func,
+                module=spot[0],
+                phase=spot[1],
+                source=spot[2],
+                nan=nan_out,
+                deliberate=deliberate,
+                roots=tuple(sorted(before)),
+                inputs_had_inf=inf_in,
+                producers=producers,
+                taints=taints,
+                order=self.order,
+            )
+            if len(self.births) < KEPT or (not deliberate and len(self.births) < 2 * KEPT):
+                self._keep(birth, given, out, shadow_given)
+            self.births.append(birth)
+            roots = before | {birth.number}
+        for tensor in bad:
+            self.carried[_key(tensor)] = roots
+
+    def _keep_op(self, func, name, given, out, spot):
+        """A linear operator of the wanted place, kept as a birth is, although nothing is wrong with it."""
+        kept = Birth(-1, name, func, spot[0], spot[1], spot[2], nan=False, deliberate=False, roots=(), order=self.order)
+        self._keep(kept, given, out, None)
+        self.kept_ops.append(kept)
+
+    def _keep(self, birth, given, out, shadow_given):
+        birth.args, birth.kwargs = tree_map(cloned, given[0]), tree_map(cloned, given[1])
+        birth.out = tree_map(cloned, out)
+        if shadow_given is not None and self.shadows.alive:
+            flat = tree_flatten(shadow_given)[0]
+            birth.shadows = tuple(cloned(t) if is_float(t) else None for t in flat if isinstance(t, torch.Tensor))
+            outputs = [t for t in tree_flatten(out)[0] if is_float(t)]
+            birth.shadow_out = tuple(cloned(self.shadows.of(t)) for t in outputs)
+
+    def _event(self, name, args, spot):
+        events = self.events
+        if spot[1] == "optimizer":
+            events.optimizer_ran = True
+        if name == "_amp_foreach_non_finite_check_and_unscale_":
+            events.unscaled = True
+        elif self.scale is not None and name == "mul" and not events.scaled:
+            events.scaled = any(t is self.scale or _same(t, self.scale) for t in args if isinstance(t, torch.Tensor))
+        if (
+            name in ("mul_", "_foreach_mul_", "clamp_", "_foreach_mul", "div_")
+            and not events.unscaled
+            and events.scaled
+        ):
+            self._clip_event(args)
+
+    def _clip_event(self, args):
+        targets = args[0] if isinstance(args[0], (list, tuple)) else [args[0]]
+        keys = {_key(g) for g in self.grads() if g is not None and g.layout == torch.strided}
+        if not any(_key(t) in keys for t in targets):
+            return
+        factor = args[1][0] if isinstance(args[1], (list, tuple)) else args[1]
+        self.events.clipped_scaled = (float(factor), float(self.scale))
+
+    def roots_of(self, tensors):
+        """Numbers of the births that the non-finite values in `tensors` go back to, in order of time."""
+        found: FrozenSet[int] = frozenset()
+        for tensor in tensors:
+            if tensor is not None and _checkable(tensor) and not all_finite(tensor):
+                found |= self.carried.get(_key(tensor), frozenset())
+        return sorted(found)
+
+
+def _kept_inputs(func, args, kwargs):
+    """Copies of all inputs of an operator that changes one of them; None for the others."""
+    if not opfacts.written(func) and "batch_norm" not in func._schema.name:
+        return None
+    return tree_map(cloned, list(args)), tree_map(cloned, kwargs)
+
+
+def cloned(value):
+    """A tensor's copy with the same strides; anything else as it is."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.layout != torch.strided:
+        return value.clone()
+    try:
+        copied = torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device=value.device)
+        if all(step > 0 or size <= 1 for size, step in zip(value.size(), value.stride())):
+            return copied.copy_(value)
+    except RuntimeError:
+        pass
+    return value.detach().clone()
+
+
+def _key(tensor):
+    return key_of(tensor) if tensor.layout == torch.strided and tensor.device.type != "meta" else id(tensor)
+
+
+def _same(a, b):
+    return a.layout == torch.strided and key_of(a) == key_of(b)
+
+
+def _checkable(tensor):
+    return tensor.layout == torch.strided and (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel() > 0
+
+
+def all_finite(tensor):
+    return bool(torch.isfinite(tensor).all())
+
+
+def has_nan(tensor):
+    return bool(torch.isnan(tensor).any())

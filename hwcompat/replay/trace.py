@@ -1,0 +1,60 @@
+"""A light trace of the live step: one sum for each call of an innermost module, read only if the step goes bad.
+
+A fault that does not come back leaves nothing else behind. The sums are computed beside the training and never read
+while it is healthy, so they cost no synchronisation. One global hook, present only while a step runs, so that a model
+that is saved, copied or compiled carries nothing of it.
+"""
+
+import torch
+
+CALLS = 8
+"""Calls of one module in one step that are traced; a cell that runs hundreds of times costs no more."""
+
+
+class Trace:
+    """A context around the live step. `sums`: (module name, input sum or None, output sum), in order of calls."""
+
+    def __init__(self, names, innermost, roots):
+        self.names, self.innermost, self.roots = names, innermost, {id(root) for root in roots}
+        self.sums, self.counts, self.handles = [], {}, []
+
+    def __enter__(self):
+        register = torch.nn.modules.module.register_module_forward_hook
+        self.handles = [register(self._after)]
+        return self
+
+    def __exit__(self, *error):
+        for handle in self.handles:
+            handle.remove()
+
+    def _after(self, module, args, output):
+        key = id(module)
+        if key not in self.innermost:
+            return
+        seen = self.counts.get(key, 0)
+        self.counts[key] = seen + 1
+        if seen < CALLS:
+            self.sums.append((self.names[key], checksum(args), checksum(output)))
+
+    def read(self):
+        """[(module, input sum, output sum)] as Python numbers."""
+        return [(name, _number(given), _number(gave)) for name, given, gave in self.sums]
+
+
+def checksum(value):
+    """The sum of a tensor, or of the first tensor in a tuple, as a scalar tensor; None for anything else."""
+    while isinstance(value, (tuple, list)) and value:
+        value = value[0]
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.layout != torch.strided:
+        return None
+    with torch.no_grad():
+        return value.detach().sum(dtype=torch.float32)
+
+
+def _number(value):
+    return None if value is None else float(value)
+
+
+def innermost(roots):
+    """The ids of the modules without children."""
+    return {id(m) for root in roots for m in root.modules() if not list(m.children())}

@@ -1,0 +1,72 @@
+"""Nested batches: the tensors in tuples, lists, mappings and plain objects."""
+
+import torch
+
+DEPTH = 6
+
+
+def leaves(value, path="", depth=0):
+    """(path, tensor) of every tensor in `value`, in a fixed order."""
+    if isinstance(value, torch.Tensor):
+        return [(path, value)]
+    if depth >= DEPTH:
+        return []
+    found = []
+    for key, item in items(value):
+        found += leaves(item, "%s[%s]" % (path, key), depth + 1)
+    return found
+
+
+def items(value):
+    """The (key, item) pairs inside a container or a plain object that carries tensors."""
+    if isinstance(value, (list, tuple)):
+        return list(enumerate(value))
+    if hasattr(value, "keys") and hasattr(value, "__getitem__"):
+        try:
+            return [(repr(key), value[key]) for key in list(value.keys())]
+        except Exception:  # a mapping of somebody else may do as it likes
+            return []
+    return []
+
+
+def mapped(value, change, depth=0):
+    """`value` with every tensor replaced by change(tensor); containers that cannot be rebuilt stay as they are."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if depth >= DEPTH or isinstance(value, (str, bytes)):
+        return value
+    if isinstance(value, tuple):
+        parts = [mapped(item, change, depth + 1) for item in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        return [mapped(item, change, depth + 1) for item in value]
+    if isinstance(value, dict):
+        try:
+            return type(value)((key, mapped(item, change, depth + 1)) for key, item in value.items())
+        except TypeError:  # a defaultdict wants its factory first
+            return {key: mapped(item, change, depth + 1) for key, item in value.items()}
+    return value
+
+
+def first_loss(value):
+    """The loss in what a train_step returned: a tensor of one element, or a number; None where there is none."""
+    if isinstance(value, torch.Tensor):
+        return value if value.numel() >= 1 else None
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return torch.tensor(float(value))
+    if hasattr(value, "get") and hasattr(value, "keys") and value.get("loss") is not None:
+        return first_loss(value["loss"])
+    if hasattr(value, "loss"):
+        return first_loss(value.loss)
+    for _key, item in items(value):
+        found = first_loss(item)
+        if found is not None and found.numel() == 1:
+            return found
+    return None
+
+
+def is_plain(tensor):
+    """Whether it is an ordinary dense tensor with memory of its own."""
+    return tensor.layout == torch.strided and tensor.device.type != "meta"

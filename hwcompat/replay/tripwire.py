@@ -1,0 +1,154 @@
+"""The part that always runs: a few norms a step, one synchronisation, and what they mean. No state of the training."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional
+
+import torch
+
+from . import trees
+
+HISTORY = 512
+TESTED_STREAKS = frozenset((1, 2, 4, 8, 16, 32, 64))
+"""A skipped step is looked into when this many came in a row: the warm-up of a loss scale skips for good reason."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One step in numbers; NaN and infinity mean what they say, None that there was nothing to measure."""
+
+    loss: Optional[float]
+    gradient: Optional[float]
+    weights: Optional[float]
+    scale: Optional[float]
+    skipped: bool = False
+
+    @property
+    def bad(self):
+        return any(value is not None and not is_finite(value) for value in (self.loss, self.gradient, self.weights))
+
+
+def is_finite(value):
+    return value == value and abs(value) != float("inf")
+
+
+def norms(tensors):
+    """One float32 scalar tensor for each device and type: the 2-norm of all of them."""
+    groups: Dict[Any, List[Any]] = {}
+    for tensor in tensors:
+        tensor = tensor.detach()
+        if tensor.layout != torch.strided:
+            tensor = tensor._values() if tensor.layout == torch.sparse_coo else tensor.values()
+        if tensor.is_complex():
+            tensor = torch.view_as_real(tensor)
+        if tensor.numel() and tensor.is_floating_point() and tensor.device.type != "meta":
+            groups.setdefault((tensor.device, tensor.dtype), []).append(tensor)
+    return [_norm(group) for group in groups.values()]
+
+
+def _norm(group):
+    if hasattr(torch, "_foreach_norm"):
+        parts = torch.stack(torch._foreach_norm(group))
+    else:
+        parts = torch.stack([torch.linalg.vector_norm(t) for t in group])
+    return torch.linalg.vector_norm(parts.float())
+
+
+def together(parts):
+    """sqrt of the sum of squares of scalars on any device; None for none of them."""
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return parts[0]
+    return torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts]))
+
+
+def read(loss, gradients, parameters, scale_before, scale_after):
+    """The reading of a step; all scalars cross from the device at once."""
+    with torch.no_grad():
+        loss = trees.first_loss(loss)
+        scalars = {
+            "loss": None if loss is None else _scalar(loss),
+            "gradient": together(norms(gradients)),
+            "weights": together(norms(parameters)),
+            "scale": scale_after,
+            "before": scale_before,
+        }
+        values = _fetch(scalars)
+    skipped = values["scale"] is not None and values["before"] is not None and values["scale"] < values["before"]
+    return Reading(values["loss"], values["gradient"], values["weights"], values["scale"], skipped)
+
+
+def _scalar(loss):
+    loss = loss.detach()
+    loss = loss.abs() if loss.is_complex() else loss
+    return loss.float().sum() if loss.numel() > 1 else loss.float().reshape(())
+
+
+def _fetch(scalars):
+    there = {key: value for key, value in scalars.items() if value is not None}
+    devices = {value.device for value in there.values()}
+    if devices <= {torch.device("cpu")}:
+        values = {key: float(value) for key, value in there.items()}
+    else:
+        target = next(d for d in devices if d.type != "cpu")
+        numbers = torch.stack([v.to(target).float().reshape(()) for v in there.values()]).tolist()
+        values = dict(zip(there, numbers))
+    return {key: values.get(key) for key in scalars}
+
+
+class History:
+    """The readings so far, and how many steps in a row the scaler skipped."""
+
+    def __init__(self):
+        self.losses, self.gradients, self.weights, self.scales = [], [], [], []
+        self.streak, self.clean = 0, 0
+
+    def add(self, reading):
+        for values, value in (
+            (self.losses, reading.loss),
+            (self.gradients, reading.gradient),
+            (self.weights, reading.weights),
+            (self.scales, reading.scale),
+        ):
+            values.append(value)
+            if len(values) > HISTORY:
+                del values[1]  # the first one stays: growth is measured against it
+        self.streak = self.streak + 1 if reading.skipped else 0
+        self.clean += not reading.skipped
+
+    def finite_losses(self):
+        return [v for v in self.losses if v is not None and is_finite(v)]
+
+
+def hard_trip(reading, history):
+    """Why the step just read must be looked into, or an empty string."""
+    if reading.weights is not None and not is_finite(reading.weights):
+        return "weights"
+    if reading.loss is not None and not is_finite(reading.loss):
+        return "loss" if not reading.skipped or history.streak in TESTED_STREAKS else ""
+    if reading.gradient is not None and not is_finite(reading.gradient):
+        if not reading.skipped:
+            return "gradient"
+        return "skipped" if history.streak in TESTED_STREAKS else ""
+    if reading.scale is not None and reading.scale < 1.0 and reading.skipped:
+        return "skipped"
+    return ""
+
+
+GROWTH = 1e5
+LEVEL, PERIOD = 10.0, 10
+
+
+def diverges(history):
+    """Whether finite losses run away: by GROWTH and still growing, or PERIOD steps far above the first, unabated."""
+    losses = history.finite_losses()
+    if len(losses) < 4 or len(losses) != len([v for v in history.losses if v is not None]):
+        return False
+    first = max(abs(losses[0]), 1e-2)
+    last = losses[-4:]
+    if losses[-1] > GROWTH * first and all(a < b for a, b in zip(last, last[1:])):
+        return True
+    recent = losses[-PERIOD:]
+    if len(losses) <= PERIOD or min(recent) < LEVEL * first:
+        return False
+    return losses[-1] >= sorted(recent)[PERIOD // 2]

@@ -1,0 +1,354 @@
+"""The watch: a snapshot and a trip-wire around every step, and a diagnosis when one goes bad."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Tuple
+
+import torch
+
+from . import places, trees, tripwire
+from .diagnosis import Diagnosis
+from .finding import Finding
+from .pystate import PythonState
+from .rerun import Replayer, Saved
+from .snapshot import Slot, State
+from .trace import Trace, innermost
+
+MEMORY = 2 << 30
+"""Default cap, in bytes, on what the snapshots may hold together."""
+
+ANCHOR_EVERY = 16
+"""Steps between two older snapshots, from which counterfactuals start; two of them are kept."""
+
+
+@dataclass
+class Case:
+    """What the watch hands to a diagnosis."""
+
+    trip: str
+    saved: Saved
+    reading: Any
+    history: Any
+    timeline: List[Saved]
+    skipped: bool = False
+    scale: Any = None
+    traced: List[Any] = field(default_factory=list)
+    names: Dict[int, str] = field(default_factory=dict)
+    bad_grads: List[str] = field(default_factory=list)
+    not_replayable: Tuple[str, ...] = ()
+    exact: bool = True
+    compiled: bool = False
+    light: bool = False
+    seconds: float = 60.0
+
+
+def watch(model, optimizer=None, scaler=None, on_finding="stop", extra_state=None, memory_limit=MEMORY, seconds=60.0):
+    """A Watch over a training; see there."""
+    return Watch(model, optimizer, scaler, on_finding, extra_state, memory_limit, seconds)
+
+
+class Watch:
+    """Watches the steps of one training.
+
+    `model`: a Module or several. `optimizer`: one, several or None. `scaler`: the GradScaler in use. `on_finding`:
+    "stop" puts everything back to the start of the first bad step and watches no further; "continue" lets the training
+    go on and collects `findings`. `extra_state`: what else a step changes and state_dict() tells (a scheduler, an EMA).
+    `memory_limit`: bytes that all snapshots may hold; where two do not fit, findings are `suspected` at best.
+    `seconds`: how long one re-run in float64 may take. Nothing the watch does changes a number of the training, and no
+    failure of the watch itself gets out of it: it becomes a finding of cause unknown, once.
+    """
+
+    def __init__(self, model, optimizer, scaler, on_finding, extra_state, memory_limit, seconds):
+        if on_finding not in ("stop", "continue"):
+            raise ValueError("on_finding is 'stop' or 'continue', not %r" % (on_finding,))
+        self.roots, self.optimizers = _several(model), _several(optimizer)
+        self.scaler, self.on_finding, self.seconds = scaler, on_finding, seconds
+        self.finding: Any = None
+        self.findings: List[Finding] = []
+        self.steps = 0
+        self.notes, self.closed = [], False
+        extra = _several(extra_state)
+        modules = self.roots + [thing for thing in extra if isinstance(thing, torch.nn.Module)]
+        stateful = [thing for thing in extra if not isinstance(thing, torch.nn.Module)]
+        self.state = State(modules, self.optimizers, scaler, stateful)
+        self.replayer = Replayer(self.state, self.roots)
+        self.history = tripwire.History()
+        self.memory_limit = memory_limit
+        self.depth = self._depth()
+        self.slots = [Slot(self.state) for _ in range(self.depth)]
+        self.timeline = []
+        self.names, self.innermost = places.names_of(self.roots), innermost(self.roots)
+        self.python: Any = None
+        self.train_step = None
+        self.compiled = any(_is_compiled(m) for m in self.state.modules)
+        self.copy_grads, self.replaced = True, 0
+        self.started = time.monotonic()
+
+    def _depth(self):
+        """Snapshots that fit: two to restore from, and up to three more for counterfactuals."""
+        fitting = int(self.memory_limit // max(1, self.state.bytes()))
+        if fitting < 2:
+            self.notes.append(
+                "snapshots do not fit into %d MiB: findings are suspected at best" % int(self.memory_limit >> 20)
+            )
+        return max(0, min(5, fitting))
+
+    @property
+    def light(self):
+        return self.depth < 2
+
+    # ---- one step
+
+    def step(self, train_step, *args, **kwargs):
+        """Runs train_step(*args, **kwargs) and gives what it returns; sets `finding` where the step went bad."""
+        if self.closed or (self.finding is not None and self.on_finding == "stop"):
+            return train_step(*args, **kwargs)
+        saved = self._guarded(self._before, train_step, args, kwargs)
+        if saved is None:
+            return train_step(*args, **kwargs)
+        error, result, trace = None, None, self._trace()
+        try:
+            with trace:
+                result = train_step(*args, **kwargs)
+        except Exception as raised:
+            error = raised
+        explained = self._guarded(self._after, saved, result, error, trace)
+        self.steps += 1
+        if error is not None and not explained:
+            raise error
+        return result
+
+    def _guarded(self, function, *args):
+        """Runs a part of the watch; its own failure ends the watching, never the training."""
+        try:
+            return function(*args)
+        except Exception as error:
+            self._own_failure(error)
+            return None
+
+    def _own_failure(self, error):
+        import traceback
+
+        frames = traceback.extract_tb(error.__traceback__)
+        where = "%s:%d" % (frames[-1].name, frames[-1].lineno) if frames else ""
+        note = "the watch itself failed: %s: %s (%s)" % (type(error).__name__, str(error).split("\n")[0][:200], where)
+        self.notes.append(note)
+        self.closed = True
+        finding = Finding("unknown", "unknown", self.steps, evidence=(note,), remedy="report this line")
+        self.findings.append(finding)
+        self.finding = finding
+
+    def _trace(self):
+        return _Nothing() if self.compiled else Trace(self.names, self.innermost, self.roots)
+
+    def _before(self, train_step, args, kwargs):
+        if train_step is not self.train_step:
+            known = self.roots + self.optimizers + [self.scaler] + list(self.state.stateful) + [self]
+            self.python, self.train_step = PythonState(train_step, known), train_step
+            self.compiled = self.compiled or self.python.compiled
+            for thing in self.python.stateful:
+                if thing not in self.state.stateful:
+                    self.state.stateful.append(thing)
+            self.state.roots += [m for m in self.python.modules if m not in self.state.modules]
+            self.state.refresh()
+        self.state.age += 1
+        if self.state.age > 64:
+            self.state.refresh()
+        slot = self._slot()
+        if slot is not None:
+            slot.take(self.copy_grads)
+        leaves = trees.leaves(args) + trees.leaves(kwargs)
+        if self.steps < 2 or self.clone_batches:
+            args, kwargs = trees.mapped(args, _kept), trees.mapped(kwargs, _kept)
+        versions = tuple((t, t._version) for _path, t in leaves)
+        saved = Saved(self.steps, slot, train_step, args, kwargs, (self.python, self.python.save()), versions)
+        self.timeline.append(saved)
+        self._first_grads = [(p, p.grad) for p in self._some_parameters()]
+        self._scale = self._scale_now()
+        return saved
+
+    clone_batches = False
+
+    def _some_parameters(self):
+        return self.state.parameters()[:1]
+
+    def _slot(self):
+        """The slot for this step: the oldest one that neither the ring nor the anchors need."""
+        if not self.slots:
+            return None
+        holders = [s for s in self.timeline if s.slot is not None]
+        keep = {id(s.slot) for s in holders[-1:]} | {id(s.slot) for s in holders if s.number in self._anchored()}
+        free = [slot for slot in self.slots if id(slot) not in keep] or self.slots
+        chosen = next((slot for slot in free if not slot.filled), free[0])
+        for saved in holders:
+            if saved.slot is chosen:
+                saved.slot = None
+        self._forget()
+        return chosen
+
+    def _anchored(self):
+        """Numbers of the steps whose snapshots are kept: two multiples of ANCHOR_EVERY."""
+        if self.depth < 4:
+            return set()
+        last = (self.steps - 1) // ANCHOR_EVERY * ANCHOR_EVERY
+        return {last, last - ANCHOR_EVERY} if self.steps else set()
+
+    def _forget(self):
+        """Drops steps from before the oldest snapshot, or from before the last two where batches get heavy."""
+        while self.timeline and self.timeline[0].slot is None:
+            self.timeline.pop(0)
+
+    def _scale_now(self):
+        scale = getattr(self.scaler, "_scale", None)
+        return scale.detach().clone() if isinstance(scale, torch.Tensor) else None
+
+    def _after(self, saved, result, error, trace):
+        """The trip-wire. True where an exception of the step is explained by a finding."""
+        changed = any(t._version != version for t, version in saved.versions)
+        exact = True
+        if changed and not (self.steps < 2 or self.clone_batches):
+            exact = False
+        self.clone_batches = self.clone_batches or changed
+        parameters = self.state.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self._learn_about_grads()
+        scale = getattr(self.scaler, "_scale", None)
+        reading = tripwire.read(
+            result, gradients, parameters, self._scale, scale if isinstance(scale, torch.Tensor) else None
+        )
+        if error is None:
+            self.history.add(reading)
+        trip = "error" if error is not None else tripwire.hard_trip(reading, self.history)
+        trip = self._confirmed(trip, gradients, parameters)
+        if not trip and tripwire.diverges(self.history):
+            trip = "diverges"
+        if not trip:
+            return False
+        return self._tripped(trip, saved, reading, trace, exact, error)
+
+    def _learn_about_grads(self):
+        """Whether steps add to the gradients they find; then these belong to the snapshot."""
+        replaced = all(before is None or p.grad is not before for p, before in self._first_grads)
+        self.replaced = self.replaced + 1 if replaced else 0
+        self.copy_grads = self.replaced < 4
+        self._first_grads = []
+
+    def _confirmed(self, trip, gradients, parameters):
+        """A norm in a narrow type may overflow though every element is finite."""
+        if trip == "gradient" and all(
+            bool(torch.isfinite(g if g.layout == torch.strided else g._values()).all()) for g in gradients
+        ):
+            return ""
+        if trip == "weights" and all(bool(torch.isfinite(p.detach()).all()) for p in parameters):
+            return ""
+        return trip
+
+    # ---- a trip
+
+    def _tripped(self, trip, saved, reading, trace, exact, error):
+        if saved.slot is None:
+            self._note(self._without_snapshot(trip, saved))
+            return False
+        after, python = Slot(self.state), (self.python, self.python.save())
+        after.take(True)
+        case = Case(
+            trip,
+            saved,
+            reading,
+            self.history,
+            list(self.timeline),
+            reading.skipped,
+            reading.scale,
+            trace.read() if isinstance(trace, Trace) else [],
+            self.names,
+            self._bad_grads(),
+            tuple(self.python.not_replayable),
+            exact,
+            self.compiled,
+            self.light,
+            self.seconds,
+        )
+        finding = None
+        try:
+            finding = Diagnosis(self.replayer, case).finding()
+        finally:
+            after.put_back()
+            self.python.restore(python[1])
+        if trip in ("diverges",) and (finding is None or finding.cause == "unknown"):
+            return False
+        if error is not None and finding is not None and finding.cause == "unknown":
+            return False
+        if finding is None:
+            return False
+        self._note(finding)
+        if self.on_finding == "stop":
+            saved.slot.put_back()
+        return True
+
+    def _without_snapshot(self, trip, saved):
+        return Finding(
+            "unknown",
+            "unknown",
+            saved.number,
+            evidence=("the step ended with bad %s" % trip,) + tuple(self.notes),
+            remedy="raise memory_limit, so that the step can be run again",
+        )
+
+    def _bad_grads(self):
+        names = [(name, p.grad) for root in self.roots for name, p in root.named_parameters() if p.grad is not None]
+        return [n for n, g in names if g.layout == torch.strided and not bool(torch.isfinite(g).all())]
+
+    def _note(self, finding):
+        self.findings.append(finding)
+        if self.finding is None:
+            self.finding = finding
+
+    # ---- the end
+
+    def report(self):
+        """A short account: the findings, or a clean bill with what was and was not checked."""
+        if self.findings:
+            return "\n".join(str(finding) for finding in self.findings)
+        lines = [
+            "no bad step in %d steps" % self.steps,
+            "checked each step: loss, gradients, weights finite; loss scale; growth of the loss",
+            "not checked: whether the model learns, evaluation, anything outside watch.step",
+        ]
+        return "\n".join(lines + ["note: " + note for note in self.notes])
+
+    @property
+    def summary(self):
+        return self.report()
+
+    def close(self):
+        """Ends the watching and frees the snapshots; steps still run."""
+        self.closed = True
+        self.slots, self.timeline = [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+class _Nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+def _several(thing):
+    if thing is None:
+        return []
+    return list(thing) if isinstance(thing, (list, tuple)) else [thing]
+
+
+def _kept(tensor):
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad) if tensor.is_leaf else tensor
+
+
+def _is_compiled(module):
+    return type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None) is not None
