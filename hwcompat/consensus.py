@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import NamedTuple
 
 from .digests import Disagreement, disagreements
@@ -157,8 +158,11 @@ def fails(near: Near, name: str) -> bool:
     return getattr(near.row, name) == "faulty" and (near.row.source != "reported" or near.tier[2] < FAR)
 
 
+_verdicts_of = attrgetter(*CAPABILITIES)
+
+
 def _any_failure(row: Row) -> bool:
-    return bool(row.failures) or any(getattr(row, name) == "faulty" for name in CAPABILITIES)
+    return bool(row.failures) or "faulty" in _verdicts_of(row)
 
 
 def _horizon(passing: Sequence[Near]) -> Tier | None:

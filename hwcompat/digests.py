@@ -10,6 +10,7 @@ of one key should agree, and one that does not is suspect, never convicted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from .model import Caution, Result, Row
@@ -71,6 +72,7 @@ KINDS = ("exact", "fingerprint")
 _MACHINE = ("gpu", "pci_id", "pci_subsystem", "chip", "compute_capability", "vram_gb", "os", "arch")
 _SOFTWARE = ("torch", "cuda", "cudnn", "hwcompat", "suite", "level")
 _KEY = _MACHINE + _SOFTWARE
+_cells = attrgetter(*_KEY)
 
 
 class Disagreement(NamedTuple):
@@ -92,13 +94,14 @@ def disagreements(rows: Iterable[Row]) -> tuple[Disagreement, ...]:
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(_key(row), []).append(row)
-    found = (_disagreement(kind, key, groups[key]) for key in sorted(groups) for kind in KINDS)
+    several = sorted(key for key, found in groups.items() if len(found) > 1)
+    found = (_disagreement(kind, key, groups[key]) for key in several for kind in KINDS)
     return tuple(one for one in found if one is not None)
 
 
 def _key(row: Row) -> tuple[str, ...]:
     """What must be equal before digests can be compared; of the driver only its major version."""
-    return (*(getattr(row, name) for name in _KEY), row.driver.split(".")[0])
+    return (*_cells(row), row.driver.split(".")[0])
 
 
 def _disagreement(kind: str, key: Sequence[str], rows: Sequence[Row]) -> Disagreement | None:
