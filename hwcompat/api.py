@@ -160,7 +160,7 @@ def record(report: Report, matrix_folder: Path | None = None) -> tuple[Path, ...
 
 def _append(folder: Path, row: Row) -> Path:
     path = matrix.row_path(folder, row)
-    matrix.append_row(path, row)
+    matrix.append_row(path, row, fold=True)
     return path
 
 
@@ -241,7 +241,9 @@ def matrix_rows() -> tuple[tuple[Row, ...], tuple[str, ...]]:
 
 def load_matrix() -> pandas.DataFrame:
     """Every row (packaged, extra and local) as a pandas DataFrame, one column a matrix column."""
-    return matrix.frame(matrix_rows()[0])
+    from .export import frame
+
+    return frame(matrix_rows()[0])
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------

@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import matrix, store
 from .errors import MachineError, UsageError
 from .matrix import NUMBERS
 from .model import Row
+
+if TYPE_CHECKING:
+    import pandas
 
 INDEXED = ("gpu", "chip", "pci_id", "torch", "cuda", "date", "report_id")
 """Columns of the SQLite table that have an index."""
@@ -117,3 +120,17 @@ _FORMATS: dict[str, Callable[[Sequence[Row]], bytes]] = {
     ".json": _json,
 }
 FORMATS = tuple(_FORMATS)
+
+
+def frame(rows: Sequence[Row]) -> pandas.DataFrame:
+    """One line a row: text as it stands (empty stays empty), `NUMBERS` as float with NaN for empty."""
+    import pandas
+
+    values = list(zip(*map(matrix.sort_key, rows), strict=True)) or [()] * len(Row._fields)
+    columns = {
+        name: pandas.Series(list(column), dtype=object) for name, column in zip(Row._fields, values, strict=True)
+    }
+    for name in NUMBERS:
+        columns[name] = columns[name].map(lambda text: float(text) if text else float("nan")).astype(float)
+    table: pandas.DataFrame = pandas.DataFrame(columns)
+    return table

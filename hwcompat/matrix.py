@@ -15,14 +15,11 @@ from functools import partial
 from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from . import bulk, merging, store
-from .errors import UsageError
+from .errors import MachineError, UsageError
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Row
-
-if TYPE_CHECKING:
-    import pandas
 
 SPEEDS = (
     "fp32_tflops",
@@ -377,7 +374,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 def to_text(rows: Iterable[Row]) -> str:
     """The content `write_rows` would give a file."""
-    return _encode(_layout(_NAMES), [(_checked(row), ()) for row in rows], ()).decode("utf-8")
+    return _encode(_NAMES, _layout(_NAMES), [(_checked(row), ()) for row in rows], ()).decode("utf-8")
 
 
 def append_row(path: Path, row: Row, *, fold: bool = False) -> tuple[str, ...]:
@@ -385,6 +382,7 @@ def append_row(path: Path, row: Row, *, fold: bool = False) -> tuple[str, ...]:
 
     fold: a run that found what a row of the file says already becomes one more report of that row (`merging.merge`).
     Lines and columns this version cannot read are kept. A kill at any moment leaves the old or the new file.
+    MachineError where the row cannot be added without making such a line fit columns that are not its own.
     """
     checked = _checked(row)
     with store.lock(path):
@@ -393,10 +391,25 @@ def append_row(path: Path, row: Row, *, fold: bool = False) -> tuple[str, ...]:
         parsed = _parse(old, str(path))
         blank = ("",) * len(parsed.layout.extra)
         records = _folded(parsed.records, checked, blank) if fold else [*parsed.records, (checked, blank)]
-        new = _encode(parsed.layout, records, parsed.unread)
+        new = _grown(parsed, records, path)
         if new != old:
             store.write_bytes_atomic(path, new)
     return parsed.warnings
+
+
+def _grown(old: _File, records: Sequence[_Record], path: Path) -> bytes:
+    """The file with these records. Lines that were not read must not become rows with each cell under a wrong name, as
+    other or reordered columns could make them: then the file keeps its own columns."""
+    written = set(_unique(records))
+    for names in ((*_NAMES, *old.layout.extra_names), old.layout.header):
+        new = _encode(names, old.layout, records, old.unread)
+        if not old.unread:
+            return new
+        again = _parse(new, str(path))
+        if again.unread == old.unread and set(again.records) == written:
+            return new
+    problem = f"{path} holds lines that cannot be read and would fit if a row were added"
+    raise MachineError(problem, "hwcompat matrix validate names them: correct them, or move the file away")
 
 
 def _folded(records: Sequence[_Record], row: Row, blank: tuple[str, ...]) -> list[_Record]:
@@ -414,11 +427,17 @@ def _checked(row: Row) -> Row:
     return cleaned
 
 
-def _encode(layout: _Layout, records: Iterable[_Record], unread: Sequence[bytes]) -> bytes:
+def _encode(names: Sequence[str], layout: _Layout, records: Iterable[_Record], unread: Sequence[bytes]) -> bytes:
+    """`names`: the columns to write, of the schema and of `layout`, in their order."""
+    all_names = (*_NAMES, *layout.extra_names)
+    places = [all_names.index(name) for name in names]
+    lines: Iterable[Sequence[str]] = ((*sort_key(row), *extra) for row, extra in _unique(records))
+    if places != list(range(len(all_names))):
+        lines = ([cells[place] for place in places] for cells in lines)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_NAMES, *layout.extra_names))
-    writer.writerows((*sort_key(row), *extra) for row, extra in _unique(records))
+    writer.writerow(names)
+    writer.writerows(lines)
     return text.getvalue().encode("utf-8") + b"".join(line + b"\n" for line in unread)
 
 
@@ -428,15 +447,3 @@ def _encode(layout: _Layout, records: Iterable[_Record], unread: Sequence[bytes]
 def cells(row: Row) -> dict[str, str]:
     """The row's cells by column name, in column order."""
     return dict(zip(_NAMES, sort_key(row), strict=True))
-
-
-def frame(rows: Sequence[Row]) -> pandas.DataFrame:
-    """One line a row: text as it stands (empty stays empty), `NUMBERS` as float with NaN for empty."""
-    import pandas
-
-    values = list(zip(*map(sort_key, rows), strict=True)) or [()] * len(_NAMES)
-    columns = {name: pandas.Series(list(column), dtype=object) for name, column in zip(_NAMES, values, strict=True)}
-    for name in NUMBERS:
-        columns[name] = columns[name].map(lambda text: float(text) if text else float("nan")).astype(float)
-    table: pandas.DataFrame = pandas.DataFrame(columns)
-    return table

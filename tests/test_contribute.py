@@ -307,6 +307,15 @@ def test_the_last_run_is_found_with_all_its_devices():
         api.recorded_run("../../etc/passwd")
 
 
+def test_a_run_that_finds_the_same_again_is_one_more_report_of_the_local_row():
+    api.record(RUN)
+    again = replace(RUN, id="1" * 16, date="2026-12-01T10:00:00Z")
+    [path] = api.record(again)
+    [row] = matrix.read_rows(path)[0]
+    assert row.report_id == " ".join(sorted([RUN.id, again.id]))
+    assert row.date == "2026-12-01"
+
+
 def test_a_run_of_another_host_is_not_this_machines_last(monkeypatch: pytest.MonkeyPatch):
     api.record(RUN)
     sidecar = {**store.sidecar(None), "host": "other-host"}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwcompat import matrix
-from hwcompat.errors import UsageError
+from hwcompat import export, matrix
+from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import CAPABILITIES, VERDICTS, Row
 
 NAMES = list(Row._fields)
@@ -286,6 +286,35 @@ def test_a_file_without_a_readable_header_is_one_warning_and_loses_nothing(tmp_p
     assert matrix.read_rows(path)[0] == (ROW,)
 
 
+OLD_NAMES = [name for name in NAMES if name not in ("supersedes", "retracted")]
+NEW = ROW._replace(report_id="00000000000000bb")
+
+
+def test_a_line_that_was_not_read_never_fits_the_columns_that_a_new_row_brings(tmp_path: Path):
+    stray = ROW.gpu + "," * (len(NAMES) - 1)  # two cells too many
+    path = file_of(tmp_path, ",".join(OLD_NAMES), stray)
+    assert matrix.read_rows(path)[0] == ()
+    matrix.append_row(path, NEW)
+    assert matrix.read_rows(path)[0] == (NEW,)
+    assert path.read_bytes().splitlines()[0] == ",".join(OLD_NAMES).encode()
+    assert stray.encode() in path.read_bytes()
+    before = path.read_bytes()
+    with pytest.raises(MachineError, match="cannot be read"):
+        matrix.append_row(path, NEW._replace(supersedes="00000000000000aa"))
+    assert path.read_bytes() == before
+
+
+def test_a_line_that_was_not_read_keeps_its_columns_in_their_order(tmp_path: Path):
+    swapped = {"note": "fp32", "fp32": "note"}
+    names = [swapped.get(name, name) for name in NAMES]
+    bad = ROW._replace(fp32="maybe", note="ok")  # with the columns in order fp32 would be "ok"
+    path = file_of(tmp_path, ",".join(names), ",".join(getattr(bad, name) for name in names))
+    raw = path.read_bytes().splitlines()[1]
+    matrix.append_row(path, NEW)
+    assert matrix.read_rows(path)[0] == (NEW,)
+    assert raw in path.read_bytes()
+
+
 def test_unknown_and_missing_columns_are_tolerated_with_a_warning(tmp_path: Path):
     path = file_of(tmp_path, "gpu,power_w,fp16", "NVIDIA A10,150,ok")
     rows, warnings = matrix.read_rows(path)
@@ -364,7 +393,7 @@ def test_no_cell_can_lead_out_of_the_folder(chip: str, pci_id: str):
 
 
 def test_a_frame_keeps_words_and_empty_cells_and_makes_numbers_floats():
-    table = matrix.frame([ROW, Row(gpu="x", fp32="unknown")])
+    table = export.frame([ROW, Row(gpu="x", fp32="unknown")])
     assert list(table.columns) == NAMES
     assert table["fp16"].tolist() == ["faulty", ""]
     assert table["note"].tolist() == ["", ""]
@@ -382,6 +411,6 @@ def test_cells_and_text_are_what_a_file_holds(tmp_path: Path):
 
 
 def test_a_frame_of_nothing_has_every_column():
-    table = matrix.frame([])
+    table = export.frame([])
     assert list(table.columns) == NAMES
     assert len(table) == 0
