@@ -38,7 +38,10 @@ def give(text: str, output: Path | None) -> None:
 
 
 class ProgressLine:
-    """A bar on a terminal, one plain line a family elsewhere; always stderr."""
+    """A bar on a terminal, one plain line a family elsewhere; always stderr. A total of 0 is unknown."""
+
+    def __init__(self, doing: str = "probing") -> None:
+        self._doing = doing
 
     def __enter__(self) -> Callable[[int, int, str], None]:
         if not sys.stderr.isatty():
@@ -48,7 +51,7 @@ class ProgressLine:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (
-            TextColumn("probing"),
+            TextColumn(self._doing),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.description}"),
@@ -65,10 +68,10 @@ class ProgressLine:
 
     def _draw(self, done: int, total: int, label: str) -> None:
         assert self._bar is not None
-        self._bar.update(self._task, completed=done, total=total, description=label)
+        self._bar.update(self._task, completed=done, total=total or None, description=label)
 
     def _plain(self, done: int, total: int, label: str) -> None:
         family = label.split(" ")[0].split(".")[0]
         if family != self._family:
             self._family = family
-            say(f"probing {family} ({done} of {total} done)")
+            say(f"{self._doing} {family} ({done} of {total or '?'} done)")

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hwcompat.console import give, json_option, output_option, python_option, say
+from hwcompat.console import ProgressLine, give, json_option, output_option, python_option, say
+from hwcompat.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from hwcompat.diagnose import Answer, Knowledge
 
 files = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option("--config", "configs", multiple=True, type=files, help="A client's settings: args.yaml, hyp.yaml, ...")
-@click.option("--client", metavar="NAME", help="The client of --config, where it is not recognised.")
-@click.option("--client-version", metavar="VERSION", help="Its release. Default: the one installed here.")
+@click.option("--data", "datasets", multiple=True, type=files, help="data.yaml, a COCO file, a folder of VOC files.")
 @click.option("--results", multiple=True, type=files, help="Its record: results.csv, trainer_state.json or a log.")
 @click.option("--command", "command_line", metavar="LINE", help="A command line that starts a training; never run.")
+@click.option("--client", metavar="NAME", help="The client of --config, where it is not recognised.")
+@click.option("--client-version", metavar="VERSION", help="Its release. Default: the one installed here.")
 @click.option("--gpu", multiple=True, metavar="NAME", help="The card of the run, if it is not here; repeatable.")
+@click.option(
+    "--images",
+    type=click.Choice(["full", "header", "no"]),
+    default="full",
+    show_default=True,
+    help="With --data: read every pixel, only how files begin and end, or labels alone.",
+)
+@click.option("--jobs", type=click.IntRange(1, 32), help="With --data: processes. Default: one a processor.")
 @click.option("--folklore", "list_folklore", is_flag=True, help="List the advice that does not help, and stop.")
 @click.option("--all", "everything", is_flag=True, help="Every clue with all its places, not one screen.")
 @click.option("--check", is_flag=True, help="Exit 1 if anything was found.")
@@ -29,45 +44,75 @@ files = click.Path(path_type=Path)
 def diagnose(
     list_folklore: bool, as_json: bool, output: Path | None, everything: bool, check: bool, **inputs: Any
 ) -> int:
-    """Find out why a training gives NaN or mAP 0, from its settings and its record, without running it."""
-    from hwcompat import api
-    from hwcompat.diagnose import folklore, tell
-    from hwcompat.diagnose.clue import as_json as json_of
+    """Find out why a training gives NaN or mAP 0, from its settings, its data and its record, without running it.
 
-    known = api_knowledge(api, inputs.pop("gpu"), inputs.pop("python"))
+    With no option: looks for the files of a run in the current folder.
+    """
+    from hwcompat import diagnose as diagnosing
+    from hwcompat.diagnose import folklore, tell
+
+    known = _knowledge(inputs.pop("gpu"), inputs.pop("python"))
     if list_folklore:
         tales = [tale._asdict() for tale in known.tales]
         give(json.dumps(tales, indent=1) if as_json else "\n".join(folklore.listing(known.tales)), output)
         return 0
-    answer = _answer(known, **inputs)
-    give(json.dumps(json_of(answer), indent=1) if as_json else "\n".join(tell.lines(answer, everything)), output)
+    answer = diagnosing.together(_parts(known, **inputs))
+    answer = replace(answer, next_steps=diagnosing.next_steps(answer))
+    lines = tell.lines(answer, everything)
+    give(json.dumps(diagnosing.as_json(answer), indent=1) if as_json else "\n".join(lines), output)
     if as_json or output:
-        say(*tell.lines(answer)[:1])
+        say(*lines[:1])
     return 1 if check and answer.findings else 0
 
 
-def api_knowledge(api: Any, gpu: tuple[str, ...], python: str | None) -> Any:
+def _knowledge(gpu: tuple[str, ...], python: str | None) -> Knowledge:
     """The tables, and the machine that is asked for when a check first needs it."""
-    from hwcompat import diagnose, tables
+    from hwcompat import api, tables
+    from hwcompat.diagnose import Knowledge
 
-    asked = {"gpu": list(gpu)} if gpu else {"python": python}
-    return diagnose.Knowledge(tables.data_folders(), lambda: api.recommend(**asked))
+    if gpu and python:
+        raise UsageError("--gpu describes a machine that is not here", "leave out --python")
+    machine = (lambda: api.recommend(gpu=list(gpu))) if gpu else (lambda: api.recommend(python=python))
+    return Knowledge(tables.data_folders(), machine)
 
 
-def _answer(
-    known: Any,
+def _parts(
+    known: Knowledge,
     configs: tuple[Path, ...],
+    datasets: tuple[Path, ...],
     results: tuple[Path, ...],
+    command_line: str | None,
     client: str | None,
     client_version: str | None,
-    command_line: str | None,
-) -> Any:
-    from dataclasses import replace
+    images: str,
+    jobs: int | None,
+) -> Iterator[Answer]:
+    """One answer an input; without any the files that lie here."""
+    from hwcompat import diagnose as diagnosing
 
-    from hwcompat import diagnose
+    if not (configs or datasets or results or command_line):
+        configs, results, datasets = _here()
+    if client and not configs:
+        raise UsageError("--client names the client of --config", "name the file too")
+    for path in configs:
+        yield diagnosing.settings(path, known, client, client_version)
+    for path in results:
+        yield diagnosing.results(path, known)
+    if command_line:
+        yield diagnosing.command(command_line, known)
+    for path in datasets:
+        with ProgressLine("checking") as progress:
+            yield diagnosing.data(path, images, jobs, progress)
 
-    parts = [diagnose.settings(path, known, client, client_version) for path in configs]
-    parts += [diagnose.results(path, known) for path in results]
-    parts += [diagnose.command(command_line, known)] if command_line else []
-    answer = diagnose.together(parts)
-    return replace(answer, next_steps=diagnose.next_steps(answer))
+
+def _here() -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[Path, ...]]:
+    from hwcompat.diagnose import nearby
+
+    found = nearby.look(Path())
+    if not any(found):
+        raise DataError(
+            "nothing of a training lies in this folder",
+            "name the files: --config args.yaml, --results results.csv, --data data.yaml, or --command LINE",
+        )
+    say("found here: " + ", ".join(str(file) for some in found for file in some))
+    return found

@@ -12,7 +12,7 @@ log_messages.yaml). Every file may be hostile: read within bounds, nothing of it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,12 +32,15 @@ __all__ = [
     "Knowledge",
     "as_json",
     "command",
+    "data",
     "next_steps",
     "ordered",
     "results",
     "settings",
     "together",
 ]
+
+Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,18 @@ def settings(path: Path, known: Knowledge, client: str | None = None, version: s
             f"{examined[0]} to {examined[-1]})" if examined else f"keys of {config.client}"
         )  # fmt: skip
     return Answer(ordered(clues), (named,), (), check_names(), tuple(not_checked))
+
+
+def data(path: Path, images: str = "full", jobs: int | None = None, progress: Progress | None = None) -> Answer:
+    """What labels and images say. images: full (every pixel), header or no; jobs: processes, None: as many as pay.
+
+    DataError for a data set that is unusable, MachineError where Pillow is needed and missing.
+    """
+    from . import datanotes, dataset
+
+    found = datanotes.answer(dataset.examine(path, images, jobs, progress))
+    gaps = {"full": (), "header": ("pixels",), "no": ("images",)}[images]
+    return replace(found, not_checked=(*found.not_checked, *gaps))
 
 
 def command(text: str, known: Knowledge) -> Answer:

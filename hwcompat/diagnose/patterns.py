@@ -236,7 +236,7 @@ def _scales(record: Record) -> Iterator[Clue]:
     yield Clue(
         "log.skipped-steps", f"{len(record.scales)} steps were skipped because gradients overflowed{track}",
         "gradients are NaN or infinite at every scale, so the scale is not the cause: the loss or the weights are "
-        "broken, or float16 is too narrow" if many else "some at the start are normal: the scale begins too high on purpose",
+        "broken, or float16 is too narrow" if many else "some at the start are normal: the scale begins high",
         "train with bf16 where the card has it, else in float32; watch the run with hwcompat.watch" if many
         else "nothing, unless it goes on",
         SUSPECTED if many else NOTE, 77 if many else 9, "fp16-overflow" if many else "scaler-misuse", DEEPSPEED,
