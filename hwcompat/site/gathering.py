@@ -16,28 +16,10 @@ from .observed import contradictions, grids, versions
 from .slugs import distinct
 from .speeds import charts
 from .subjects import Placed, placed, rows_about, subjects
-from .values import (
-    Answer,
-    CardPage,
-    Contradiction,
-    Entry,
-    Evidence,
-    FaultPage,
-    Grid,
-    Said,
-    Site,
-    Subject,
-    Versions,
-)
+from .values import Answer, CardPage, ChipPage, Entry, Evidence, FaultPage, Key, Said, Site, Subject
 
 MOST_EVIDENCE = 120
 """Rows listed on one page; the others are counted there and stand in the data."""
-
-
-class _OfChip(NamedTuple):
-    grids: tuple[Grid, ...]
-    versions: tuple[Versions, ...]
-    contradictions: tuple[Contradiction, ...]
 
 
 class _World(NamedTuple):
@@ -49,8 +31,8 @@ class _World(NamedTuple):
     standing: Placed  # those that count
     anchors: Mapping[Row, str]
     withdrawn: Mapping[Row, str]
-    chips: Mapping[str, _OfChip]
     by_chip: Mapping[str, tuple[Subject, ...]]
+    chips: Mapping[str, ChipPage] = {}
 
 
 def gather(rows: Iterable[Row], tables: Tables, date: str) -> Site:
@@ -66,6 +48,8 @@ def gather(rows: Iterable[Row], tables: Tables, date: str) -> Site:
         tables=tables,
         rows=every,
         cards=pages,
+        chips=tuple(world.chips[chip] for chip in sorted(world.chips)),
+        groups=_groups(cards, world),
         entries=tuple(sorted((_entry(page, world) for page in pages), key=_importance)),
         faults=_faults(pages, world),
         coverage=coverage.coverage(every),
@@ -85,18 +69,26 @@ def _world(
 ) -> _World:
     anchors = _anchors(every)
     counting = placed(standing, tables)
-    chips = {chip: _of_chip(chip, rows, anchors) for chip, rows in counting.by_chip.items()}
     by_chip: dict[str, list[Subject]] = {}
     for one in cards:
         for chip in one.chips:
             by_chip.setdefault(chip.upper(), []).append(one)
     listed = {chip: tuple(found) for chip, found in by_chip.items()}
-    return _World(date, tables, where, counting, anchors, _withdrawn(every), chips, listed)
+    world = _World(date, tables, where, counting, anchors, _withdrawn(every), listed)
+    return world._replace(chips=_chip_pages(world))
 
 
-def _of_chip(chip: str, rows: Sequence[Row], anchors: Mapping[Row, str]) -> _OfChip:
-    told = chip if chip != "CPU" else "cpu"
-    return _OfChip(tuple(grids(rows, told)), tuple(versions(rows, told)), tuple(contradictions(rows, told, anchors)))
+def _chip_pages(world: _World) -> dict[str, ChipPage]:
+    """What rows say of each chip that any row is about; processors have none, since each is a card of its own."""
+    spoken_of = {chip: rows for chip, rows in world.standing.by_chip.items() if chip != "CPU"}
+    known = {chip for chip in spoken_of if world.by_chip.get(chip)}
+    slugs = distinct(known, spoken_of)
+    return {chip: _chip(chip, slugs[chip], rows, world) for chip, rows in spoken_of.items()}
+
+
+def _chip(chip: str, slug: str, rows: Sequence[Row], world: _World) -> ChipPage:
+    found = tuple(grids(rows, chip)), tuple(versions(rows, chip)), tuple(contradictions(rows, chip, world.anchors))
+    return ChipPage(chip, slug, len(rows), *found, world.by_chip.get(chip, ()))
 
 
 def _anchors(rows: Sequence[Row]) -> dict[Row, str]:
@@ -134,9 +126,6 @@ def _withdrawn(rows: Sequence[Row]) -> dict[Row, str]:
 def _card(subject: Subject, world: _World) -> CardPage:
     rows = rows_about(subject, world.standing)
     told = answers(subject, rows, world.tables, world.date)
-    chips = [
-        world.chips[chip.upper()] for chip in subject.chips if chip.upper() in world.chips and subject.ask != "cpu"
-    ]
     own = world.standing.named.get(subject.name, ())
     own_charts = tuple(charts(own))
     evidence, left_out = _evidence_of(subject, world)
@@ -144,9 +133,7 @@ def _card(subject: Subject, world: _World) -> CardPage:
         subject=subject,
         badge=badge_words(told, subject),
         answers=told,
-        grids=tuple(grid for chip in chips for grid in chip.grids),
-        versions=tuple(one for chip in chips for one in chip.versions),
-        contradictions=tuple(one for chip in chips for one in chip.contradictions),
+        chips=tuple(world.chips[chip.upper()] for chip in subject.chips if chip.upper() in world.chips),
         charts=own_charts or tuple(charts(rows)),
         own_speed=bool(own_charts),
         evidence=evidence,
@@ -208,8 +195,26 @@ def _entry(page: CardPage, world: _World) -> Entry:
         measured=sum(row.source == "measured" for row in rows),
         newest=max((row.date for row in rows), default=""),
         verdicts={one.capability: word for one in first if (word := one.assumed or one.word)},
-        keys=tuple(sorted({_key(row) for row in rows})),
+        groups=tuple(_groups_of(subject, world)),
+        decided={one.capability: one.observations for one in first if one.decided},
     )
+
+
+def _groups_of(subject: Subject, world: _World) -> dict[str, tuple[Row, ...]]:
+    """The rows that the card is found by: those of its chips, and those that name it and none of them."""
+    found = {chip: world.standing.by_chip[chip.upper()] for chip in subject.chips if chip.upper() in world.chips}
+    of_chips = {row for rows in found.values() for row in rows}
+    rest = tuple(row for row in world.standing.named.get(subject.name, ()) if row not in of_chips)
+    return found | ({f"card {subject.name}": rest} if rest else {})
+
+
+def _groups(cards: Sequence[Subject], world: _World) -> dict[str, tuple[Key, ...]]:
+    found: dict[str, tuple[Key, ...]] = {}
+    for subject in cards:
+        for name, rows in _groups_of(subject, world).items():
+            if name not in found:
+                found[name] = tuple(sorted({_key(row) for row in rows}))
+    return found
 
 
 def _words(subject: Subject) -> tuple[str, ...]:
@@ -220,7 +225,7 @@ def _words(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in (*spelt, *(fact.lower() for fact in facts)) if word))
 
 
-def _key(row: Row) -> tuple[str, str, str, tuple[str, ...]]:
+def _key(row: Row) -> Key:
     verdicts = tuple(f"{name}={word}" for name in CAPABILITIES if (word := getattr(row, name)))
     return coverage.minor(row.torch), row.cuda, row.source, verdicts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hwcompat.consensus import Consensus, consensus, consensus_of
 from hwcompat.model import CAPABILITIES, Gpu, Row
@@ -30,7 +30,14 @@ def said_of(
 ) -> tuple[Said, ...]:
     """One value a capability, in their order: what `rows` say of the card on `os` with the build torch+tag."""
     near = _near(subject, gpus, rows, Place(None, os, torch, tag))
-    return tuple(_said(consensus(near, name), date) for name in CAPABILITIES)
+    return tuple(
+        _said(consensus(about, name), date) if (about := _about(near, name)) else Said(name) for name in CAPABILITIES
+    )
+
+
+def _about(evidence: Sequence[Near], name: str) -> list[Near]:
+    """Those that say anything of a capability: the others have no vote on it."""
+    return [near for near in evidence if getattr(near.row, name)]
 
 
 def _near(subject: Subject, gpus: Sequence[Gpu], rows: Sequence[Row], place: Place) -> tuple[Near, ...]:
@@ -49,7 +56,8 @@ def _near(subject: Subject, gpus: Sequence[Gpu], rows: Sequence[Row], place: Pla
 def _said(one: Consensus, date: str) -> Said:
     return Said(
         capability=one.capability,
-        word=word_of(one) if one.observations else "",
+        word=word_of(one),
+        decided=one.outcome != "none",
         observations=one.observations,
         measured=one.measured,
         voices=one.voices,
@@ -69,8 +77,8 @@ def grids(rows: Sequence[Row], chip: str) -> Iterator[Grid]:
     for name in CAPABILITIES:
         cells: dict[tuple[str, str], list[Cell]] = {}
         for key, found in builds.items():
-            one = consensus_of(found, name)
-            if one.observations:
+            if any(getattr(row, name) for row in found):
+                one = consensus_of(found, name)
                 cell = Cell(key.os, word_of(one), one.observations, one.measured, one.newest, _doubtful(one))
                 cells.setdefault((key.torch, key.cuda), []).append(cell)
         if cells:
@@ -103,8 +111,10 @@ def versions(rows: Sequence[Row], chip: str) -> Iterator[Versions]:
             yield judged(chip, name, words)
 
 
-def _words(rows: Iterable[Row], name: str) -> set[str]:
+def _words(rows: Sequence[Row], name: str) -> set[str]:
     """What one build's rows come to: good, bad, told (a fault, by too few) or nothing."""
+    if not any(getattr(row, name) for row in rows):
+        return set()
     one = consensus_of(rows, name)
     if one.outcome in ("faulty", "suspected"):
         return {"bad"}
@@ -124,13 +134,31 @@ def judged(chip: str, name: str, words: Mapping[str, set[str]]) -> Versions:
     return Versions(chip, name, good, bad, told, first)
 
 
+def newest(found: Sequence[Grid], most: int) -> tuple[Grid, ...]:
+    """`found` with only so many of the newest releases, the same in all, that at most `most` cells are left."""
+    releases = sorted({one for grid in found for one in grid.releases}, key=lambda text: (version_key(text), text))
+    kept: set[str] = set()
+    room = most
+    for release in reversed(releases):
+        room -= sum(len(cells) for grid in found for (torch, _), cells in grid.cells.items() if torch == release)
+        if room < 0 and kept:
+            break
+        kept.add(release)
+    return tuple(smaller for grid in found if (smaller := _only(grid, kept)).releases)
+
+
+def _only(grid: Grid, releases: set[str]) -> Grid:
+    cells = {key: found for key, found in grid.cells.items() if key[0] in releases}
+    return _grid(grid.chip, grid.capability, cells)
+
+
 # --- contradictions ---------------------------------------------------------------------------------------------------
 
 
 def contradictions(rows: Sequence[Row], chip: str, anchors: Mapping[Row, str]) -> Iterator[Contradiction]:
     """The capabilities that some rows of the chip vouch for and others fail, with what tells them apart."""
     for name in CAPABILITIES:
-        one = consensus_of(rows, name)
+        one = consensus_of((row for row in rows if getattr(row, name)), name)
         if one.contradicted:
             sides = [
                 tuple(anchors[near.row] for near in side if near.row in anchors) for side in (one.passing, one.failing)

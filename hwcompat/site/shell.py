@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwcompat.errors import MachineError
+from hwcompat.model import CAPABILITIES
 
 from . import texts
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+    from .values import Evidence
 
 _HERE = Path(__file__).parent
 LONG = 140
@@ -37,11 +40,26 @@ class Shell:
         )
         self._environment.globals.update(_functions(), date=date)
         self._environment.filters.update(verbatim=_verbatim)
+        self._environment.globals["evidence_row"] = self._row
+        self._parts: dict[tuple[object, ...], Markup] = {}
 
     def page(self, template: str, path: str, **values: Any) -> tuple[str, str]:
         """(path, text) of the page at `path`, from which every link is relative."""
         root = "../" * path.count("/")
         return path, self._environment.get_template(template).render(root=root, path=path, **values) + "\n"
+
+    def part(self, template: str, key: tuple[object, ...], **values: Any) -> Markup:
+        """A piece of a page that several pages share: rendered once for each `key`."""
+        from markupsafe import Markup
+
+        name = (template, *key)
+        if name not in self._parts:
+            text = self._environment.get_template(template).render(**values)
+            self._parts[name] = Markup(text)  # noqa: S704  # escaped by the template
+        return self._parts[name]
+
+    def _row(self, one: Evidence, show_card: bool) -> Markup:
+        return self.part("row.html", (one.anchor, one.own, show_card), one=one, show_card=show_card)
 
 
 def _visible(value: Any) -> Any:
@@ -61,6 +79,7 @@ def _functions() -> dict[str, Any]:
     from .values import SYSTEM_WORDS
 
     return {
+        "capabilities": CAPABILITIES,
         "web_address": texts.web_address,
         "drawing": charts.drawing,
         "number": charts.number,

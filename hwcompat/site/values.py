@@ -36,11 +36,13 @@ class Said(NamedTuple):
     """One capability of a card on one system: what rows say, and what is assumed with the recommended build.
 
     word      the verdict of the rows ("suspected" where they suspect), "" where no row says anything
+    decided   rows have votes, so that `word` is theirs
     assumed   what `hwcompat recommend` goes by, from rows, known faults and defaults; "" where nothing is recommended
     """
 
     capability: str
     word: str = ""
+    decided: bool = False
     assumed: str = ""
     because: tuple[str, ...] = ()
     observations: int = 0
@@ -171,13 +173,23 @@ class Evidence(NamedTuple):
     withdrawn: str  # why it does not count; "": it does
 
 
+class ChipPage(NamedTuple):
+    """What rows say of a chip, whatever the card; its cards share it."""
+
+    chip: str
+    slug: str
+    rows: int
+    grids: tuple[Grid, ...]
+    versions: tuple[Versions, ...]
+    contradictions: tuple[Contradiction, ...]
+    cards: tuple[Subject, ...]
+
+
 class CardPage(NamedTuple):
     subject: Subject
     badge: tuple[str, str, str]  # label, message, verdict
     answers: tuple[Answer, ...]
-    grids: tuple[Grid, ...]
-    versions: tuple[Versions, ...]
-    contradictions: tuple[Contradiction, ...]
+    chips: tuple[ChipPage, ...]
     charts: tuple[Chart, ...]
     own_speed: bool  # the charts are of this very card, not of others with its chip
     evidence: tuple[Evidence, ...]
@@ -205,7 +217,12 @@ class Entry(NamedTuple):
     measured: int
     newest: str
     verdicts: Mapping[str, str]  # capability -> verdict assumed, else told by rows
-    keys: tuple[tuple[str, str, str, tuple[str, ...]], ...]  # torch (minor), cuda, source, ("fp16=faulty", ...)
+    groups: tuple[str, ...]  # where its rows are: chips, and "card NAME" for those about none of them
+    decided: Mapping[str, int]  # capability -> observations, where rows decided it
+
+
+Key = tuple[str, str, str, tuple[str, ...]]
+"""What rows can be found by: torch (minor release), CUDA tag, source, ("fp16=faulty", ...)."""
 
 
 class Site(NamedTuple):
@@ -215,7 +232,9 @@ class Site(NamedTuple):
     tables: Tables
     rows: tuple[Row, ...]
     cards: tuple[CardPage, ...]
+    chips: tuple[ChipPage, ...]
     entries: tuple[Entry, ...]
+    groups: Mapping[str, tuple[Key, ...]]  # as in `Entry.groups`
     faults: tuple[FaultPage, ...]
     coverage: Coverage
     wanted: tuple[Wanted, ...]

@@ -173,28 +173,29 @@
     if (state.architecture && card.architecture !== state.architecture) {
       return false;
     }
-    if (state.rows && !card.rows.length) {
+    if (state.rows && !card.groups.length) {
       return false;
     }
     var ofRows = state.torch || state.cuda || state.source;
-    if (ofRows) {
-      return card.rows.some(function (row) {
-        return (!state.torch || row[0] === state.torch) && (!state.cuda || row[1] === state.cuda) &&
-          (!state.source || row[2] === state.source) && speaks(row[3].map(function (n) { return data.verdicts[n]; }), state);
-      });
+    if (!ofRows && speaks(card.assumed, state)) {
+      return true;
     }
-    return speaks(card.assumed, state) || card.rows.some(function (row) {
-      return speaks(row[3].map(function (n) { return data.verdicts[n]; }), state);
+    return card.groups.some(function (group) {
+      return data.groups[group].some(function (row) {
+        return (!state.torch || data.texts[row[0]] === state.torch) && (!state.cuda || data.texts[row[1]] === state.cuda) &&
+          (!state.source || data.texts[row[2]] === state.source) && speaks(data.texts[row[3]], state);
+      });
     });
   }
 
+  /* Whether "fp16=faulty bf16=ok" says what is asked for. */
   function speaks(told, state) {
     if (!state.capability && !state.verdict) {
       return true;
     }
-    return told.some(function (word) {
+    return told.split(" ").some(function (word) {
       var parts = word.split("=");
-      return (!state.capability || parts[0] === state.capability) &&
+      return parts.length === 2 && (!state.capability || parts[0] === state.capability) &&
         (state.verdict ? parts[1] === state.verdict : parts[1] !== "unknown");
     });
   }

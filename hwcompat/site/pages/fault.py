@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwcompat.model import CAPABILITIES
 from hwcompat.probes import catalogue
 from hwcompat.site.shell import Shell
 from hwcompat.site.values import Site
@@ -20,8 +19,6 @@ def outputs(site: Site, shell: Shell) -> Iterator[tuple[str, str]]:
             page=page,
             fault=page.fault,
             clients=getattr(page.fault, "clients", {}),
-            capabilities=CAPABILITIES,
             probes=probes,
-            slugs=site.slugs,
         )
     yield shell.page("faults.html", "faults.html", faults=site.faults)

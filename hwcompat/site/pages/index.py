@@ -25,17 +25,17 @@ def outputs(site: Site, shell: Shell) -> Iterator[tuple[str, str]]:
         "index.html",
         site=site,
         shown=_SHOWN,
-        choices=_choices(site.entries),
-        data=in_script(_data(site.entries)),
+        choices=_choices(site),
+        data=in_script(_data(site)),
     )
 
 
-def _choices(entries: Sequence[Entry]) -> dict[str, list[str]]:
+def _choices(site: Site) -> dict[str, list[str]]:
     """The values that each filter offers."""
-    keys = {key for entry in entries for key in entry.keys}
+    keys = {key for found in site.groups.values() for key in found}
     return {
-        "chip": sorted({chip for entry in entries for chip in entry.subject.chips}),
-        "architecture": list(dict.fromkeys(_by_age(entries))),
+        "chip": sorted({chip for entry in site.entries for chip in entry.subject.chips}),
+        "architecture": list(dict.fromkeys(_by_age(site.entries))),
         "torch": sorted({key[0] for key in keys if key[0]}, key=version_key, reverse=True),
         "cuda": sorted({key[1] for key in keys if key[1]}, key=tag_order),
         "capability": list(CAPABILITIES),
@@ -51,26 +51,45 @@ def _by_age(entries: Sequence[Entry]) -> Iterator[str]:
         yield entry.architecture
 
 
-def _data(entries: Sequence[Entry]) -> dict[str, Any]:
-    """What the script searches; cards in the order of the table, verdicts of rows by number."""
-    words = sorted({word for entry in entries for key in entry.keys for word in key[3]})
-    number = {word: n for n, word in enumerate(words)}
+def _data(site: Site) -> dict[str, Any]:
+    """What the script searches: cards in the order of the table; rows by chip or name, texts by their number."""
+    texts = _Numbers()
+    groups = {name: n for n, name in enumerate(site.groups)}
     return {
         "dropped": sorted(DROPPED),
-        "verdicts": words,
         "cards": [
             {
                 "words": entry.words,
                 "chips": entry.subject.chips,
                 "architecture": entry.architecture,
-                "assumed": [f"{name}={word}" for name, word in entry.verdicts.items()],
-                "rows": [
-                    [torch, cuda, source, [number[word] for word in told]] for torch, cuda, source, told in entry.keys
-                ],
+                "assumed": " ".join(f"{name}={word}" for name, word in entry.verdicts.items()),
+                "groups": [groups[name] for name in entry.groups],
             }
-            for entry in entries
+            for entry in site.entries
         ],
+        "groups": [
+            [
+                [texts.of(torch), texts.of(cuda), texts.of(source), texts.of(" ".join(told))]
+                for torch, cuda, source, told in keys
+            ]
+            for keys in site.groups.values()
+        ],
+        "texts": texts.known,
     }
+
+
+class _Numbers:
+    """Numbers for texts that repeat, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def of(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    @property
+    def known(self) -> list[str]:
+        return list(self._numbers)
 
 
 def in_script(value: Any) -> Markup:

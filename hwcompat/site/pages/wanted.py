@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hwcompat.model import CAPABILITIES
 from hwcompat.site.shell import Shell
 from hwcompat.site.values import Site
 
@@ -13,4 +12,4 @@ from hwcompat.site.values import Site
 def outputs(site: Site, shell: Shell) -> Iterator[tuple[str, str]]:
     """wanted.html and other.html."""
     yield shell.page("wanted.html", "wanted.html", coverage=site.coverage, wanted=site.wanted, slugs=site.slugs)
-    yield shell.page("other.html", "other.html", evidence=site.unplaced, capabilities=CAPABILITIES)
+    yield shell.page("other.html", "other.html", evidence=site.unplaced)
