@@ -27,9 +27,13 @@ class Diagnosis:
 
     def observe(self):
         case = self.case
+        if case.trip == "audit":
+            return self._audited()
         scale = 1.0 if case.skipped else None
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
         hard = case.trip in HARD
+        if case.skipped and case.stuck and not run.bad and run.error is None:
+            return replace(self._common(run), scale_stuck=True)
         if case.trip == "skipped" and not run.bad and run.error is None:
             return None
         if case.skipped and case.trip == "loss" and not run.bad and run.error is None:
@@ -41,7 +45,28 @@ class Diagnosis:
             obs = self._vanished(obs)
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state))
+            self.replayer.restore(case.saved)
+            obs = replace(
+                obs,
+                zero_matrices=observing.zero_matrices(self.replayer.roots),
+                weight_outlier=observing.weight_outlier(self.replayer.roots),
+            )
         return self._trials(obs)
+
+    def _audited(self):
+        """A live linear operator was finite and wrong: find it in a re-run and replay it; None where all is right."""
+        self.run = run = self.replayer.recorded(self.case.saved, shadow=False, check=True)
+        birth = run.recorder.suspect
+        if birth is None:
+            return None
+        obs = self._common(run)
+        device = next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
+        inputs = observing.model_inputs(run)
+        return replace(
+            obs,
+            root=observing.root_facts(birth, run, inputs, obs.batch_size),
+            replay=opreplay.examine(birth, silent=True, device=device),
+        )
 
     def _common(self, run):
         case, events = self.case, run.recorder.events
@@ -109,6 +134,8 @@ class Diagnosis:
             obs,
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
             weight_outlier=observing.weight_outlier(self.replayer.roots),
+            bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
+            foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
 
     def _vanished(self, obs):
@@ -127,6 +154,7 @@ class Diagnosis:
         with trace:
             third = self.replayer.plain(case.saved)
         module, output_only, index = _first_bad(case.traced)
+        from_output = bool(module)
         same = _same_until(case.traced, trace.read(), index, case.reading, third.value)
         if not module and case.bad_grads:
             module, output_only = case.bad_grads[-1].rpartition(".")[0], True
@@ -135,6 +163,7 @@ class Diagnosis:
             reproduced=False,
             first_bad_module=(module, output_only),
             live_inputs_same=same,
+            from_output=from_output,
             exact=obs.exact and again.value == third.value,
         )
         return replace(obs, audit=self._operators_of(module))
@@ -148,6 +177,7 @@ class Diagnosis:
         """Counterfactuals, as far as the rules ask for them."""
         case = self.case
         trials = {}
+        obs = replace(obs, diverged=runs_away(obs))
         names = wanted_trials(obs, case)
         if not names or case.not_replayable:
             return obs
@@ -161,15 +191,28 @@ class Diagnosis:
 
 
 def logic_stops(name):
+    """A change that helps ends the search; the run without any change is only for comparison."""
     return name != "baseline"
+
+
+def _foreign(run):
+    """(module, phase, operator) where a bad value from outside torch was met first."""
+    if run.recorder.foreign is None:
+        return ()
+    (module, phase, _line), name = run.recorder.foreign
+    return module, phase, name
 
 
 def wanted_trials(obs, case):
     """Which counterfactuals can decide anything here, in the order of the rules."""
     if obs.batch_bad or obs.error or not obs.reproduced or (obs.replay and obs.replay.certified):
         return []
+    if obs.trip == "zero gradients":
+        return _trials_for_silence(obs, case)
+    if obs.trip not in HARD + ("diverges",):
+        return []
     facts, names = obs.optimizer, []
-    diverged = obs.step > 0 and (obs.growth > 10.0 or obs.trip == "diverges")
+    diverged = obs.diverged
     if diverged:
         if any(grad is not None for _p, grad in case.saved.slot.grads):
             names.append("zero_grad")
@@ -184,6 +227,22 @@ def wanted_trials(obs, case):
             names.append("clip")
         names.append("lr")
     return names
+
+
+def runs_away(obs):
+    """Whether the steps before were part of it: the loss or the weights grew, or float32 itself was too narrow."""
+    wide = obs.root and obs.replay and obs.replay.limit > 1e6 and obs.replay.first_finite and obs.replay.true_max > 1e38
+    return (
+        obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(obs.growth > 10.0 or obs.trip == "diverges" or wide)
+    )
+
+
+def _trials_for_silence(obs, case):
+    if obs.grads.lost > 0.05:
+        return []
+    if obs.zero_matrices >= 2:
+        return ["baseline", "init"]
+    return ["baseline", "lr"] if obs.growth > 2.0 else []
 
 
 def _growth(losses, weights, shadow_loss):

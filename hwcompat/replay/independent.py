@@ -159,3 +159,31 @@ MAKERS: Dict[str, Callable[..., Any]] = {
     "silu": lambda x: x / (1.0 + torch.exp(-x)),
     "tanh": lambda x: 1.0 - 2.0 / (torch.exp(2.0 * x) + 1.0),
 }
+
+
+def envelope(name, args, kwargs):
+    """No step of a sane kernel passes this magnitude, for operators that are no plain sums; None for unknown ones."""
+    if name not in MAKERS:
+        return None
+    args, kwargs = [_size(v) for v in args], {k: _size(v) for k, v in kwargs.items()}
+    tensors = [v for v in args if isinstance(v, torch.Tensor)]
+    sizes = [float(v[torch.isfinite(v)].max()) for v in tensors if v.numel() and bool(torch.isfinite(v).any())]
+    top = max(sizes or [0.0])
+    if "scaled_dot_product" in name:
+        scores = float(product(tensors[0], tensors[1].transpose(-1, -2)).max())
+        return max(scores, float(tensors[2].sum(-2).max()))
+    if name in ("_softmax", "_log_softmax"):
+        return 2.0 * top + float(tensors[0].numel())
+    if name == "native_layer_norm":
+        return max(1.0, top) ** 3 * float(tensors[0].shape[-1])
+    if name in ("add", "sub"):
+        numbers = [abs(float(v)) for v in args if isinstance(v, (int, float))] + [abs(float(kwargs.get("alpha", 1)))]
+        return 2.0 * max(numbers + [1.0]) * max([top] + numbers)
+    if name == "mul":
+        numbers = [abs(float(v)) for v in args if isinstance(v, (int, float))]
+        return max(1.0, top) * max([1.0, top] + numbers)
+    return max(1.0, top) ** 3
+
+
+def _size(value):
+    return value.detach().cpu().double().abs() if isinstance(value, torch.Tensor) else value

@@ -14,15 +14,18 @@ RULES = (
     logic_training.scale_went_into_the_weights,
     logic_training.optimizer_eps,
     logic_operator.accumulation,
+    logic_training.divergence,
     logic_operator.underflow,
     logic_operator.full_mask,
     logic_operator.batch_statistics,
     logic_operator.bad_label,
     logic_operator.singular_gradient,
     logic_operator.division,
+    logic_training.stuck_scale,
     logic_training.clipped_while_scaled,
     logic_training.gradients_lost,
-    logic_training.divergence,
+    logic_training.everything_zero,
+    logic_training.dead,
     logic_operator.half_range,
     logic_operator.wide_range,
 )
@@ -38,19 +41,27 @@ def decide(observations):
     return unknown(observations)
 
 
+def _where(observations):
+    if observations.root:
+        return observations.root.module
+    return observations.foreign[0] if observations.foreign else observations.first_bad_module[0]
+
+
 def unknown(observations):
     """What there is, without a verdict."""
     root = observations.root
     lines = ["the step ended with bad %s" % (observations.bad or observations.trip)]
     lines += ["could not be replayed: " + line for line in observations.not_replayable]
+    if observations.foreign:
+        lines.append("the bad value comes from outside torch: %s of %s met it first" % observations.foreign[2::-2])
     if observations.error:
         lines.append("%s: %s" % observations.error[:2])
     return Finding(
         cause="unknown",
         certainty="unknown",
         step=observations.step,
-        phase=root.phase if root else "",
-        module=root.module if root else observations.first_bad_module[0],
+        phase=root.phase if root else (observations.foreign[1] if observations.foreign else ""),
+        module=_where(observations),
         op=root.op if root else "",
         source=root.source if root else "",
         evidence=tuple(lines),

@@ -120,6 +120,61 @@ def weights_bad_from_the_start(obs):
     )
 
 
+def everything_zero(obs):
+    """Weights of 0 in layer after layer: no gradient gets past them."""
+    if obs.trip != "zero gradients" or obs.zero_matrices < 2 or obs.grads.lost > 0.05:
+        return None
+    trial, same = obs.trial("init"), obs.trial("baseline")
+    better = bool(trial and same and trial.better and trial.lower_than(same, 1.0))
+    return found(
+        obs,
+        "initialisation",
+        "by counterfactual" if better else "suspected",
+        (
+            "%d weight matrices are entirely 0, and %d %% of the gradient is"
+            % (obs.zero_matrices, round(100 * obs.grads.zero)),
+            trial.text if trial else "",
+        ),
+        "use the layers' default initialisation; only the last layer may start at 0",
+        phase="forward",
+        module=obs.weight_outlier[0],
+    )
+
+
+def stuck_scale(obs):
+    """The scaler skips step after step and its scale does not fall."""
+    if not obs.scale_stuck:
+        return None
+    return found(
+        obs,
+        "scaler-misuse",
+        "proved",
+        (
+            "the last steps were all skipped, and the loss scale stays at %s" % number(obs.scale or 0.0),
+            "with a scale of 1 the same step is finite",
+        ),
+        "scaler.update() without an argument, once after each step",
+        phase="optimizer",
+        module=OPTIMIZER,
+    )
+
+
+def dead(obs):
+    """The gradient vanished after the weights had jumped."""
+    trial, same = obs.trial("lr"), obs.trial("baseline")
+    if obs.trip != "zero gradients" or not (trial and same and trial.better and trial.lower_than(same, 0.7)):
+        return None
+    return found(
+        obs,
+        "learning-rate",
+        "by counterfactual",
+        ("%d %% of the gradient is exactly 0, in float64 too" % round(100 * obs.grads.zero), same.text, trial.text),
+        "divide the learning rate by 10 or more, or warm it up",
+        phase="optimizer",
+        module=OPTIMIZER,
+    )
+
+
 def compiler(obs):
     """Bad as compiled, every time; right as plain Python, from the same state."""
     if not (obs.compiled and obs.reproduced and not obs.eager_reproduced):
@@ -161,14 +216,9 @@ def not_reproduced(obs):
         lines,
         "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
         kind="transient",
-        phase="forward" if output_phase(obs) else "backward",
+        phase="forward" if obs.from_output else "backward",
         module=module,
     )
-
-
-def output_phase(obs):
-    """Whether the bad value was seen in an output of the module, and not in a gradient only."""
-    return obs.trip in ("loss",)
 
 
 def _not_replayable(obs, module):
@@ -245,14 +295,14 @@ SILENT = ("still", "zero gradients", "audit", "stalls")
 
 def gradients_lost(obs):
     """Gradients that are exactly 0 and are not in float64."""
-    if obs.trip not in SILENT or not obs.shadow_alive or obs.grads.lost < 0.3:
+    if obs.trip not in SILENT or not obs.shadow_alive or obs.grads.lost < 0.5 or _learns(obs.losses):
         return None
     return found(
         obs,
         "gradient-underflow",
         "proved",
         (
-            "%d %% of the gradient is exactly 0; in float64 %d %% of it is not"
+            "%d %% of the gradient is exactly 0; in float64 these elements hold %d %% of its norm"
             % (round(100 * obs.grads.zero), round(100 * obs.grads.lost)),
         ),
         "use a GradScaler (or bfloat16): float16 ends at 6e-8",
@@ -261,9 +311,14 @@ def gradients_lost(obs):
     )
 
 
+def _learns(losses):
+    """Whether the loss has come down: then vanishing gradients are the end of a training that went well."""
+    return len(losses) > 4 and sorted(losses[-3:])[1] < 0.7 * losses[0]
+
+
 def divergence(obs):
     """The weights ran away over the steps before: the first single change that keeps the training sane is the cause."""
-    if not obs.trials or not (obs.growth > 10.0 or obs.trip == "diverges"):
+    if not obs.trials or not obs.diverged:
         return None
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)

@@ -65,16 +65,19 @@ class Trial:
         """Finite, and the loss did not rise."""
         if not self.finite or self.first is None or self.last is None:
             return self.finite
-        return self.last <= 1.05 * abs(self.first) + 1e-12
+        return self.last <= 2.0 * abs(self.first) + 1e-12
+
+    def lower_than(self, other, factor):
+        """Whether it ends with a loss below `factor` times that of another trial."""
+        return self.last is not None and (other.last is None or not other.finite or self.last < factor * other.last)
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Shares of the gradient elements: exactly zero, and of those not zero in float64; sizes of the loss gradients."""
+    """`zero`: share of the elements that are exactly 0. `lost`: their share of the norm in the float64 shadow."""
 
     zero: float = 0.0
     lost: float = 0.0
-    low: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,12 @@ class Observations:
     not_checked: Tuple[str, ...] = ()
     audit: Any = None
     growth: float = 1.0
+    diverged: bool = False
+    foreign: Tuple[str, ...] = ()
+    zero_matrices: int = 0
+    scale_stuck: bool = False
+    bell_shaped: bool = False
+    from_output: bool = False
     batch_size: int = 0
 
     def trial(self, name):

@@ -90,11 +90,35 @@ def root_facts(birth, run, inputs, batch_size):
         full_mask=full_mask(birth.name, tensors, birth.producers),
         shadow_finite=shadow_finite,
         shadow_max=max([float(t.abs().max()) for t in shadow if t.numel()] or [0.0]) if shadow_finite else 0.0,
-        calls=run.places.calls.get(birth.module, 0),
+        calls=repeats(run, birth),
         sample=bad_sample(output, batch_size),
         inputs_had_inf=birth.inputs_had_inf,
         weights_in=any("weights" in taint for taint in birth.taints),
     )
+
+
+def repeats(run, birth):
+    """How often the birth's module ran in the step, or the operator itself inside one run of it (a loop)."""
+    loops = run.recorder.counts.get((birth.module, birth.name), 0)
+    return max(run.places.calls.get(birth.module, 0), loops if loops >= 16 else 0)
+
+
+def zero_matrices(roots):
+    """How many weights of two or more dimensions are entirely 0."""
+    weights = [p for root in roots for p in root.parameters() if p.dim() > 1 and p.requires_grad]
+    return sum(not bool(p.detach().any()) for p in weights)
+
+
+def bell_shaped(roots, name):
+    """Whether the weights of a layer are spread like a normal distribution with a standard deviation of 10 or more."""
+    for root in roots:
+        module = dict(root.named_modules()).get(name)
+        if module is not None and isinstance(getattr(module, "weight", None), torch.Tensor):
+            values = module.weight.detach().float().flatten()
+            values = values - values.mean()
+            spread = float(values.pow(2).mean().sqrt())
+            return spread > 10.0 and 2.4 < float(values.pow(4).mean()) / spread**4 < 3.8
+    return False
 
 
 def guilty_operand(name, tensors):
@@ -210,7 +234,8 @@ def weight_outlier(roots):
 
 def gradient_shares(run, state):
     """How much of the gradient is exactly 0, and how much of that is not in the float64 shadow."""
-    total = zero = lost = 0
+    total = zero = 0
+    whole = lost = 0.0
     shadows = run.recorder.shadows
     for parameter in state.parameters():
         grad = parameter.grad
@@ -220,8 +245,10 @@ def gradient_shares(run, state):
         total += grad.numel()
         zero += int(zeros.sum())
         if shadows.alive and shadows.known(grad):
-            lost += int((zeros & (shadows.of(grad) != 0)).sum())
-    return Gradients(zero / total, lost / total) if total else Gradients()
+            squares = shadows.of(grad).square()
+            whole += float(squares.sum())
+            lost += float(squares[zeros].sum())
+    return Gradients(zero / total, (lost / whole) ** 0.5 if whole else 0.0) if total else Gradients()
 
 
 def label_problem(raised):

@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import opfacts, referee
+from . import audit, independent, opfacts, referee
 from .recorder import cloned
 
 REPEATS = 3
@@ -42,6 +42,8 @@ class OpEvidence:
     error: Optional[float] = None
     inputs_finite: bool = True
     input_max: float = 0.0
+    wrong: bool = True
+    gamma: float = 0.0
 
     @property
     def two_referees(self):
@@ -146,12 +148,24 @@ def examine(birth, silent=False, device="cpu"):
         second_finite=None if second is None else referee.finite(second),
         agree=None if true is None or second is None else _agree(birth.name, true, second),
         true_max=referee.largest(_compared(birth.name, true)) if true is not None else 0.0,
-        bound=None if bound is None else referee.largest(bound),
+        bound=independent.envelope(birth.name, args, birth.kwargs) if bound is None else referee.largest(bound),
         terms=referee.terms(birth.name, args) if birth.name in opfacts.LINEAR else 0,
         error=_error(birth.out, true, bound),
-        inputs_finite=all(bool(torch.isfinite(t).all()) for t in inputs),
+        inputs_finite=all(bool(torch.isfinite(t).all()) for t in inputs) or _only_masked(birth, inputs),
         input_max=referee.largest(inputs),
+        wrong=wrong(birth.out),
+        gamma=referee.terms(birth.name, args) * audit.unit(dtype) if birth.name in opfacts.LINEAR else 0.0,
     )
+
+
+def _only_masked(birth, inputs):
+    """Whether nothing but an additive attention mask holds infinities, and those are -inf."""
+    mask = birth.kwargs.get("attn_mask")
+    others = [t for t in birth.args if isinstance(t, torch.Tensor) and t.dtype in referee.FLOATS]
+    if mask is None or "scaled_dot_product" not in birth.name:
+        return False
+    clean = all(bool(torch.isfinite(t).all()) for t in others)
+    return clean and not bool((mask == float("-inf")).all(-1).any()) and not bool(torch.isnan(mask).any())
 
 
 def _compared(name, outputs):
@@ -176,30 +190,17 @@ def _judge(name, args, true, bound, silent):
         if not silent:
             return False
         error = _error(outputs, true, bound)
-        return error is not None and error > suspicion(referee.flat(outputs)[0].dtype)
+        return error is not None and error > audit.allowed(name, referee.flat(outputs)[0].dtype)
 
     return wrong
 
 
-def suspicion(dtype):
-    """Relative to sum |a||b|: eight roundings of the type; sums of K products in it stay below two, as a rule."""
-    return 8.0 * unit(dtype)
-
-
-def unit(dtype):
-    """Half an ulp of one; float32 counts as TF32, which is legal where it is switched on."""
-    return {torch.float16: 2.0**-11, torch.bfloat16: 2.0**-8, torch.float32: 2.0**-11}.get(dtype, 2.0**-40)
-
-
 def _error(outputs, true, bound):
+    """The largest error of any output, relative to its bound."""
     if true is None or bound is None:
         return None
-    worst = 0.0
-    for out, exact, limit in zip(referee.flat(outputs), referee.flat(true), referee.flat(bound)):
-        gap = (out.detach().cpu().double() - exact).abs() / limit.clamp_min(1e-300)
-        gap = gap[(limit > 2.0**-14) & torch.isfinite(gap)]
-        worst = max(worst, float(gap.max()) if gap.numel() else 0.0)
-    return worst
+    triples = zip(referee.flat(outputs), referee.flat(true), referee.flat(bound))
+    return max([audit.relative(*triple) for triple in triples] or [0.0])
 
 
 def _repeats(operator, wrong):

@@ -17,13 +17,14 @@ LIMIT = 64
 class PythonState:
     """Finds once what a train_step can reach; `save()` each step is cheap, `restore()` puts the values back."""
 
-    def __init__(self, function, known=()):
+    def __init__(self, function, known=(), models=()):
         self.known = {id(thing) for thing in known}
         self.cells, self.objects, self.stateful, self.modules = [], [], [], []
         self.not_replayable = []
         self.compiled = False
         for place, value, cell in reachable(function):
             self._sort(place, value, cell)
+        self.objects += [(m, "attributes") for model in models for m in model.modules() if _own_class(m)]
 
     def _sort(self, place, value, cell):
         if hasattr(value, "_torchdynamo_orig_callable") or type(value).__name__ == "OptimizedModule":
@@ -71,6 +72,13 @@ class PythonState:
         for thing, kind, inside in saved["objects"]:
             if inside is not None:
                 _put(thing, kind, inside)
+
+
+def _own_class(module):
+    """Whether a module is the user's own and keeps plain values of its own, such as a counter of calls."""
+    if type(module).__module__.split(".")[0] == "torch":
+        return False
+    return any(isinstance(v, PLAIN) and k != "training" and not k.startswith("_") for k, v in vars(module).items())
 
 
 def _kept(value):

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import opfacts
+from . import audit, opfacts
 from .shadow import Shadows, is_float, key_of
 
 KEPT = 12
@@ -58,7 +58,7 @@ class Events:
 class Recorder(TorchDispatchMode):
     """Records one run of a step. `seconds` bounds the float64 shadow."""
 
-    def __init__(self, followed, sources=(), scale=None, grads=lambda: (), seconds=60.0, shadow=True):
+    def __init__(self, followed, sources=(), scale=None, grads=lambda: (), seconds=60.0, shadow=True, check=False):
         super().__init__()
         self.places, self.births, self.carried = followed, [], {}
         self.shadows = Shadows(seconds)
@@ -68,7 +68,8 @@ class Recorder(TorchDispatchMode):
         self.producer, self.held = {}, []
         self.scale, self.grads, self.events = scale, grads, Events()
         self.order, self.inputs_of_top = 0, {}
-        self.raised = None
+        self.raised, self.check, self.suspect = None, check, None
+        self.foreign, self.counts = None, {}
         self.wanted, self.kept_ops = None, []
         self.bad_sources = {}
         for index, (name, tensor) in enumerate(sources):
@@ -110,6 +111,9 @@ class Recorder(TorchDispatchMode):
         inputs = [t for t in tree_flatten(given)[0] if isinstance(t, torch.Tensor)]
         if self.wanted is not None and name in opfacts.LINEAR and self.wanted(spot):
             self._keep_op(func, name, given, out, spot)
+        self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
+        if self.check and self.suspect is None and name in opfacts.LINEAR:
+            self._check(func, name, given, out, spot, tensors)
         producers = tuple(self.producer.get(_key(t), "") for t in tensors)
         taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
         if name not in opfacts.UNFILLED:
@@ -131,6 +135,8 @@ class Recorder(TorchDispatchMode):
         nan_out = any(has_nan(t) for t in bad)
         before = frozenset().union(*[self.carried.get(_key(t), frozenset()) for t in tensors])
         roots = before
+        if inf_in and not before and self.foreign is None and name not in opfacts.OVERWRITING:
+            self.foreign = (spot, name)
         if not nan_in and (nan_out or not inf_in):
             deliberate = not nan_out and opfacts.meant_infinity(name, given[0], given[1], bad)
             birth = Birth(
@@ -154,6 +160,14 @@ class Recorder(TorchDispatchMode):
             roots = before | {birth.number}
         for tensor in bad:
             self.carried[_key(tensor)] = roots
+
+    def _check(self, func, name, given, out, spot, tensors):
+        """Keeps the first linear operator that is finite and wrong."""
+        if audit.wrong(func, name, given[0], given[1], out):
+            self._keep_op(func, name, given, out, spot)
+            self.suspect = self.kept_ops.pop()
+            self.suspect.producers = tuple(self.producer.get(_key(t), "") for t in tensors)
+            self.suspect.taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
 
     def _keep_op(self, func, name, given, out, spot):
         """A linear operator of the wanted place, kept as a birth is, although nothing is wrong with it."""

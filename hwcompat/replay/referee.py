@@ -4,7 +4,10 @@ The bound is the certificate: for a sum of products no order of additions can le
 (Higham 2002, section 3.1), so with B below the largest number of the type nothing may come out non-finite.
 """
 
+import contextlib
+
 import torch
+import torch.utils._python_dispatch
 from torch.utils._pytree import tree_flatten, tree_map
 
 from . import independent, opfacts
@@ -18,13 +21,17 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 def quiet(device_type):
     """No autograd and no autocast around a replayed operator."""
-    import contextlib
-
     stack = contextlib.ExitStack()
     stack.enter_context(torch.no_grad())
     for kind in {"cpu", device_type} & {"cpu", "cuda", "xpu"}:
         stack.enter_context(torch.autocast(kind, enabled=False))
     return stack
+
+
+def alone():
+    """No dispatch mode takes part: a referee is asked directly."""
+    disable = getattr(torch.utils._python_dispatch, "_disable_current_modes", None)
+    return disable() if disable is not None else contextlib.nullcontext()
 
 
 def upcast(value):
@@ -51,7 +58,7 @@ def truth(func, name, args, kwargs):
     """The outputs in float64 by torch's own CPU kernels, or None where that cannot be computed."""
     args, kwargs = arguments(name, args, kwargs)
     try:
-        with quiet("cpu"):
+        with quiet("cpu"), alone():
             return func(*args, **kwargs)
     except Exception:
         return None
@@ -61,7 +68,7 @@ def second(func, name, args, kwargs, outputs):
     """The outputs by another way in float64 (module `independent`), or None where there is none."""
     args, kwargs = arguments(name, args, kwargs)
     try:
-        with quiet("cpu"):
+        with quiet("cpu"), alone():
             return independent.outputs(name, args, kwargs, outputs)
     except Exception:
         return None

@@ -63,7 +63,7 @@ class Replayer:
         self._judge(run)
         return run
 
-    def recorded(self, saved, shadow=True, batch=None, scale=None, seconds=60.0, wanted=None):
+    def recorded(self, saved, shadow=True, batch=None, scale=None, seconds=60.0, wanted=None, check=False):
         """The step again under the recorder. `scale`: the loss scale to use; `wanted(place)`: operators to keep."""
         self.restore(saved)
         scaler = self.state.scaler
@@ -79,6 +79,7 @@ class Replayer:
             lambda: [p.grad for p in parameters],
             seconds,
             shadow,
+            check,
         )
         run.recorder.wanted = wanted
         with local_only(self.roots), eager_only(True), run.places, run.recorder:

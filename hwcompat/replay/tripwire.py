@@ -8,6 +8,7 @@ import torch
 from . import trees
 
 HISTORY = 512
+STUCK = 6
 TESTED_STREAKS = frozenset((1, 2, 4, 8, 16, 32, 64))
 """A skipped step is looked into when this many came in a row: the warm-up of a loss scale skips for good reason."""
 
@@ -74,8 +75,18 @@ def read(loss, gradients, parameters, scale_before, scale_after):
             "before": scale_before,
         }
         values = _fetch(scalars)
-    skipped = values["scale"] is not None and values["before"] is not None and values["scale"] < values["before"]
+    skipped = _was_skipped(values)
     return Reading(values["loss"], values["gradient"], values["weights"], values["scale"], skipped)
+
+
+def _was_skipped(values):
+    """The scale fell, or the gradients were bad and the weights are not: an optimizer would have spread them."""
+    if values["scale"] is None:
+        return False
+    if values["before"] is not None and values["scale"] < values["before"]:
+        return True
+    bad = values["gradient"] is not None and not is_finite(values["gradient"])
+    return bad and values["weights"] is not None and is_finite(values["weights"])
 
 
 def _scalar(loss):
@@ -116,6 +127,12 @@ class History:
         self.streak = self.streak + 1 if reading.skipped else 0
         self.clean += not reading.skipped
 
+    def stuck(self):
+        """Whether the last STUCK steps were all skipped and the scale is where it was."""
+        if self.streak < STUCK or len(self.scales) < STUCK:
+            return False
+        return self.scales[-1] is not None and self.scales[-1] == self.scales[-STUCK]
+
     def finite_losses(self):
         return [v for v in self.losses if v is not None and is_finite(v)]
 
@@ -129,8 +146,8 @@ def hard_trip(reading, history):
     if reading.gradient is not None and not is_finite(reading.gradient):
         if not reading.skipped:
             return "gradient"
-        return "skipped" if history.streak in TESTED_STREAKS else ""
-    if reading.scale is not None and reading.scale < 1.0 and reading.skipped:
+        return "skipped" if history.streak in TESTED_STREAKS or history.stuck() else ""
+    if reading.skipped and (history.stuck() or (reading.scale is not None and reading.scale < 1.0)):
         return "skipped"
     return ""
 

@@ -6,8 +6,9 @@ from typing import Any, Dict, List, Tuple
 
 import torch
 
-from . import places, trees, tripwire
-from .diagnosis import Diagnosis
+from . import places, stillness, trees, tripwire
+from .audit import Auditor
+from .diagnosis import HARD, Diagnosis
 from .finding import Finding
 from .pystate import PythonState
 from .rerun import Replayer, Saved
@@ -39,6 +40,7 @@ class Case:
     exact: bool = True
     compiled: bool = False
     light: bool = False
+    stuck: bool = False
     seconds: float = 60.0
 
 
@@ -82,7 +84,8 @@ class Watch:
         self.train_step = None
         self.compiled = any(_is_compiled(m) for m in self.state.modules)
         self.copy_grads, self.replaced = True, 0
-        self.started = time.monotonic()
+        self.audited = (time.monotonic(), 0.0)
+        self.looks = 0
 
     def _depth(self):
         """Snapshots that fit: two to restore from, and up to three more for counterfactuals."""
@@ -107,12 +110,13 @@ class Watch:
         if saved is None:
             return train_step(*args, **kwargs)
         error, result, trace = None, None, self._trace()
+        auditor = self._auditor()
         try:
-            with trace:
+            with trace, auditor:
                 result = train_step(*args, **kwargs)
         except Exception as raised:
             error = raised
-        explained = self._guarded(self._after, saved, result, error, trace)
+        explained = self._guarded(self._after, saved, result, error, trace, auditor)
         self.steps += 1
         if error is not None and not explained:
             raise error
@@ -144,7 +148,7 @@ class Watch:
     def _before(self, train_step, args, kwargs):
         if train_step is not self.train_step:
             known = self.roots + self.optimizers + [self.scaler] + list(self.state.stateful) + [self]
-            self.python, self.train_step = PythonState(train_step, known), train_step
+            self.python, self.train_step = PythonState(train_step, known, self.roots), train_step
             self.compiled = self.compiled or self.python.compiled
             for thing in self.python.stateful:
                 if thing not in self.state.stateful:
@@ -202,7 +206,15 @@ class Watch:
         scale = getattr(self.scaler, "_scale", None)
         return scale.detach().clone() if isinstance(scale, torch.Tensor) else None
 
-    def _after(self, saved, result, error, trace):
+    def _auditor(self):
+        """At step 1, and later as seldom as its cost asks for; never with compiled code, which a mode would undo."""
+        due = self.steps == 1 or (self.steps % 64 == 0 and self.steps and self._afford())
+        return Auditor() if due and not self.compiled and not self.light else _Nothing()
+
+    def _afford(self):
+        return time.monotonic() - self.audited[0] > 50.0 * self.audited[1]
+
+    def _after(self, saved, result, error, trace, auditor):
         """The trip-wire. True where an exception of the step is explained by a finding."""
         changed = any(t._version != version for t, version in saved.versions)
         exact = True
@@ -222,9 +234,28 @@ class Watch:
         trip = self._confirmed(trip, gradients, parameters)
         if not trip and tripwire.diverges(self.history):
             trip = "diverges"
+        if not trip and error is None:
+            trip = self._silent(saved, auditor, gradients, parameters)
         if not trip:
             return False
         return self._tripped(trip, saved, reading, trace, exact, error)
+
+    def _silent(self, saved, auditor, gradients, parameters):
+        """Looks for what trips no wire; a look that leads nowhere is not repeated for ever."""
+        if isinstance(auditor, Auditor) and auditor.suspects:
+            return "audit"
+        if not stillness.is_due(self.steps) or self.looks >= stillness.LOOKS or self.python.not_replayable:
+            return ""
+        if saved.slot is None or not gradients:
+            return ""
+        trip = ""
+        if stillness.zero_share(gradients) > stillness.MOSTLY or stillness.least_live(gradients) > 0.99:
+            trip = "zero gradients"
+        elif getattr(self.scaler, "_enabled", False):
+            ratio = stillness.update_ratio(saved.slot, parameters)
+            trip = "still" if ratio is not None and ratio < stillness.SLOW else ""
+        self.looks += bool(trip)
+        return trip
 
     def _learn_about_grads(self):
         """Whether steps add to the gradients they find; then these belong to the snapshot."""
@@ -266,6 +297,7 @@ class Watch:
             exact,
             self.compiled,
             self.light,
+            self.history.stuck(),
             self.seconds,
         )
         finding = None
@@ -274,7 +306,7 @@ class Watch:
         finally:
             after.put_back()
             self.python.restore(python[1])
-        if trip in ("diverges",) and (finding is None or finding.cause == "unknown"):
+        if trip not in HARD and (finding is None or finding.cause == "unknown"):
             return False
         if error is not None and finding is not None and finding.cause == "unknown":
             return False
