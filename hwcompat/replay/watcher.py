@@ -1,5 +1,6 @@
 """The watch: a snapshot and a trip-wire around every step, and a diagnosis when one goes bad."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Tuple
@@ -84,6 +85,7 @@ class Watch:
         self.train_step = None
         self.compiled = any(_is_compiled(m) for m in self.state.modules)
         self.copy_grads, self.replaced = True, 0
+        self.open: Any = None
         self.audited = (time.monotonic(), 0.0)
         self.looks = 0
 
@@ -104,23 +106,50 @@ class Watch:
 
     def step(self, train_step, *args, **kwargs):
         """Runs train_step(*args, **kwargs) and gives what it returns; sets `finding` where the step went bad."""
-        if self.closed or (self.finding is not None and self.on_finding == "stop"):
-            return train_step(*args, **kwargs)
-        saved = self._guarded(self._before, train_step, args, kwargs)
-        if saved is None:
-            return train_step(*args, **kwargs)
-        error, result, trace = None, None, self._trace()
-        auditor = self._auditor()
+        self.begin(train_step, *args, **kwargs)
         try:
-            with trace, auditor:
-                result = train_step(*args, **kwargs)
-        except Exception as raised:
-            error = raised
-        explained = self._guarded(self._after, saved, result, error, trace, auditor)
-        self.steps += 1
-        if error is not None and not explained:
-            raise error
+            result = train_step(*args, **kwargs)
+        except Exception as error:
+            if self.end(error=error):
+                return None
+            raise
+        except BaseException:
+            self.abandon()
+            raise
+        self.end(result)
         return result
+
+    def begin(self, redo, *args, **kwargs):
+        """The start of a step that somebody else runs, a client's loop for instance: takes the snapshot.
+
+        `redo(*args, **kwargs)` must do what the step is going to do and give its loss; it is only called if the step
+        goes bad. Pass the same function object each time. A step that was begun and not ended is forgotten.
+        """
+        self.abandon()
+        if self.closed or (self.finding is not None and self.on_finding == "stop"):
+            return
+        saved = self._guarded(self._before, redo, args, kwargs)
+        if saved is not None:
+            around = contextlib.ExitStack()
+            trace = around.enter_context(self._trace())
+            auditor = around.enter_context(self._auditor())
+            self.open = (around, saved, trace, auditor)
+
+    def end(self, result=None, error=None):
+        """The end of the step: `result` is its loss, or what holds it. True where `error` is explained by a finding."""
+        if self.open is None:
+            return False
+        around, saved, *watched = self.open
+        self.abandon()
+        explained = self._guarded(self._after, saved, result, error, *watched)
+        self.steps += 1
+        return bool(explained)
+
+    def abandon(self):
+        """Forgets the step that was begun; nothing is judged."""
+        if self.open is not None:
+            self.open[0].close()
+            self.open = None
 
     def _guarded(self, function, *args):
         """Runs a part of the watch; its own failure ends the watching, never the training."""
