@@ -52,7 +52,8 @@ def optional(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
-        hint = 'python -m pip install "hwcompat[query]"'
+        # The packages themselves: the name of the extra means nothing in a clone, where the project is ".".
+        hint = 'python -m pip install "duckdb>=1.2" "pyarrow>=18.0"'
         raise MachineError(
             f"this needs {package.partition('.')[0]}, which cannot be imported: {error}", hint
         ) from error

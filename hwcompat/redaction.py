@@ -40,6 +40,8 @@ _PATH = re.compile(
 )
 
 _HEX4 = "[0-9a-f]{4}"
+_GLUED = r"(?:(?<![\w.-])|(?<=_)|(?<=[A-Za-z_]\.))"
+"""Where a serial number begins: also after the "_" or "." of a file name, never inside a number or a longer word."""
 _RULES = tuple(
     (re.compile(pattern, flags), word)
     for pattern, flags, word in (
@@ -47,10 +49,11 @@ _RULES = tuple(
         (r"\b[0-9a-f]{32}\b", re.IGNORECASE, "<uuid>"),
         (r"\b(?:[0-9a-f]{2}[:-]){5,}[0-9a-f]{2}\b", re.IGNORECASE, "<mac>"),
         (rf"\b(?:{_HEX4}(?:{_HEX4})?:)?[0-9a-f]{{2}}:[0-9a-f]{{2}}\.[0-7]\b", re.IGNORECASE, "<slot>"),
-        (r"\b(serial(?: ?(?:number|no\.?))?|s/n|asset tag|service tag)[\s:=#]+(?=[\w-]*\d)[\w-]{4,}", re.IGNORECASE,
-         r"\1 <serial>"),
-        (r"(?<![\w.-])\d{13}(?![\w.-])", 0, "<serial>"),  # the form of NVIDIA's board serials
-        (r"(?<![\w./-])(?=\d*[A-Z]\d*[A-Z])(?=(?:[A-Z]*\d){3})[A-Z0-9]{10,16}(?![\w./-])", 0, "<serial>"),
+        (r"(?<![A-Za-z0-9])(serial(?:[ _.]?(?:number|no\.?))?|s/n|asset[ _]tag|service[ _]tag)[\s:=#._]+"
+         r"(?=[\w-]{0,40}\d)[\w-]{4,}", re.IGNORECASE, r"\1 <serial>"),
+        (rf"{_GLUED}\d{{13}}(?![A-Za-z0-9-]|\.\d)", 0, "<serial>"),  # the form of NVIDIA's board serials
+        (rf"(?<![/])(?:{_GLUED})(?=\d*[A-Z]\d*[A-Z])(?=(?:[A-Z]*\d){{3}})[A-Z0-9]{{10,16}}(?![A-Za-z0-9/-]|\.\d)", 0,
+         "<serial>"),
         (r"\b[fF][eEdD][0-9a-fA-F]{2}:[0-9a-fA-F:]+\b", 0, "<address>"),
         (r"\b(?:192\.168|172\.(?:1[6-9]|2\d|3[01])|169\.254)(?:\.\d{1,3}){2}\b", 0, "<address>"),
         (r"\b(?:\d{1,3}\.){3}\d{1,3}:\d{2,5}\b", 0, "<address>"),

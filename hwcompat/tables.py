@@ -341,7 +341,7 @@ def _gpu_of_cards(text: str, cards: Sequence[Card]) -> Gpu:
     wanted = text.strip().lower()
     by_pci = _PCI_ID.fullmatch(wanted)
     ids = {wanted[:9]} if by_pci else {each[:9] for card in cards for each in card.pci_ids}
-    size = None if by_pci else memory_gb(wanted)
+    size = None if by_pci else _stated_gb(wanted, cards)
     return Gpu(
         name=cards[0].name if by_pci or len(cards) == 1 else text.strip(),
         pci_id=ids.pop() if len(ids) == 1 else None,
@@ -351,6 +351,14 @@ def _gpu_of_cards(text: str, cards: Sequence[Card]) -> Gpu:
         vram_bytes=size * 2**30 if size else None,
         mig_profile=mig_profile(text),
     )
+
+
+def _stated_gb(text: str, cards: Sequence[Card]) -> int | None:
+    """The GPU memory that a name states. Where gpus.csv knows the card's sizes and this is none of them, it is another
+    memory's: "GH200 480GB" names that of the CPU beside it."""
+    size = memory_gb(text)
+    sizes = {each for card in cards for each in card.vram_gb}
+    return size if mig_profile(text) or not sizes or size in sizes else None
 
 
 def _gpu_of_capability(text: str, capability: str, tables: Tables) -> Gpu:

@@ -167,6 +167,10 @@ def test_words_for_no_card(known: tables.Tables) -> None:
 def test_memory_is_known_only_where_the_text_says_it(known: tables.Tables) -> None:
     assert tables.resolve_gpu("Tesla P40 24GB", known)[0].vram_bytes == 24 * 2**30
     assert tables.resolve_gpu("Tesla P40", known)[0].vram_bytes is None
+    assert tables.resolve_gpu("NVIDIA GH200 480GB", known)[0].vram_bytes is None  # 96 GB, beside 480 GB of the CPU
+    sizes = {card.name: card.vram_gb for card in known.cards if card.vram_gb}
+    for name, named in ((name, tables.resolve_gpu(name, known)[0].vram_bytes) for name in sizes):
+        assert named is None or ("gb" in name.lower() and named // 2**30 in sizes[name]), name
 
 
 @pytest.mark.parametrize(

@@ -331,6 +331,30 @@ def check(path: Path, content: bytes | str, rules: lint.Rules) -> tuple[list[lin
     return list(one.findings()), one
 
 
+def replacing(*pairs: tuple[str, str]) -> str:
+    """A file of rows with these ids, each replacing the rows of the other ids."""
+    rows = [CLEAN._replace(report_id=16 * own, supersedes=16 * other if other else "") for own, other in pairs]
+    return matrix.to_text(rows)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "told"),
+    [
+        ((("a", "b"), ("b", "a")), "lines 2, 3 replace one another"),
+        ((("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")), "lines 2, 3, 4 replace one another"),
+        ((("a", "b"), ("b", "c"), ("c", "")), ""),
+        ((("a", "b"), ("c", "b")), ""),
+    ],
+)
+def test_rows_that_replace_one_another_are_told(
+    tmp_path: Path, rules: lint.Rules, pairs: tuple[tuple[str, str], ...], told: str
+) -> None:
+    findings, _ = check(tmp_path / "x.csv", replacing(*pairs), rules)
+    mine = [each for each in findings if each.rule == "rows_replace_in_one_direction"]
+    assert len(mine) == bool(told)
+    assert all(told in each.problem and each.column == "supersedes" and each.line > 2 for each in mine)
+
+
 def test_a_clean_file_is_clean(tmp_path: Path, rules: lint.Rules) -> None:
     findings, one = check(tmp_path / "results" / "tu116.csv", f"{NAMES}\n{OTHER}\n{LINE}\n", rules)
     assert (findings, one.rows, one.usable) == ([], 2, 2)

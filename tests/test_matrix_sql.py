@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -102,7 +103,9 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(monkeypatch, pa
     with pytest.raises(MachineError) as caught:
         sql.ask("select 1", [ROW], {}, 10)
     assert package in caught.value.message
-    assert caught.value.hint == 'python -m pip install "hwcompat[query]"'
+    project = Path(__file__).resolve().parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    [wanted] = re.findall(r"^query = (\[.*\])$", project, re.MULTILINE)
+    assert caught.value.hint == "python -m pip install " + " ".join(f'"{each}"' for each in json.loads(wanted))
 
 
 # --- sql --------------------------------------------------------------------------------------------------------------

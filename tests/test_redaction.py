@@ -42,6 +42,13 @@ PERSONAL = {
     "serial": ("serial number: 1320919012345", "1320919012345"),
     "bare serial": ("board 1320919012345", "1320919012345"),
     "maker's serial": ("PF2ABC1D23", "PF2ABC"),
+    "serial in a file name": ("board_1320919012345.log", "1320919012345"),
+    "serial after a dot": ("gpu.1320919012345", "1320919012345"),
+    "serial that ends a sentence": ("board 1320919012345.", "1320919012345"),
+    "maker's serial, glued": ("nvidia_PF2ABC1D23_bios", "PF2ABC"),
+    "maker's serial after a dot": ("card.PF2ABC1D23.rom", "PF2ABC"),
+    "named serial, glued": ("board_serial_number=K12-34", "K12"),
+    "named serial after a dot": ("gpu.serial.no.AB12CD", "AB12"),
     "host of Windows": ("on DESKTOP-AB12CD3", "AB12CD3"),
     "cloud host": ("ip-10-0-3-27", "10-0-3"),
     "local host name": ("node7.cluster.local", "node7"),
@@ -58,6 +65,9 @@ HARMLESS = [
     "driver 32.0.15.5222, cuDNN 9.10.2.21, torch 2.13.0+cu126, gfx90a:sramecc+:xnack-",
     "https://github.com/pytorch/pytorch/issues/105726",
     "serial execution; 3:25 p.m.; 50%; a\tb\nc",
+    "0.1234567890123 and 1234567890123.5, -1.1234567890123e-5, 2-1234567890123",
+    "sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nchw_tilesize128x128x32 CUDNN_STATUS_NOT_SUPPORTED",
+    "Cijk_Ailk_Bjlk_HHS_BH_MT64x64x32_MI16x16x1_SN_ISA1201_GSU32 serial_v2.py",
 ]
 
 
@@ -79,6 +89,11 @@ def test_every_product_name_stays():
         names = [row["name"] for row in csv.DictReader(file)]
     assert len(names) > 500
     assert [name for name in names if scrub(name) != name] == []
+
+
+@pytest.mark.parametrize("word", ["serial_", "serial.", "_", "A1_", "_1", "a.", "AAAAAAAAA_", "1"])
+def test_repeated_beginnings_of_a_pattern_do_not_cost_quadratic_time(word: str):
+    scrub(word * 40_000)  # minutes, if they did
 
 
 def test_given_names_are_taken_out_as_whole_words_only():

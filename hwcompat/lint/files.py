@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ _AT = {name: at for at, name in enumerate(_NAMES)}
 _FIX = "hwcompat matrix fix does it"
 _LATER = frozenset(("supersedes", "retracted"))
 """Columns that files of the first version lack."""
+_MOST_REPLACING = 20_000  # rows that replace others are few; of more, those after these are not followed
 _REMEMBERED = 50_000  # answers a rule, forgotten together when there are more: a file may hold any number of values
 
 
@@ -172,6 +174,7 @@ class FileCheck:
         self.rows = self.usable = 0
         self._ids: dict[str, int] = {}
         self._hashes: dict[int, int] = {}
+        self._replacing: dict[int, str] = {}
         self._last: list[str] = []
         self._unsorted = False
         self._carriage_returns = self._blank = 0
@@ -302,6 +305,8 @@ class FileCheck:
                 "keep one (hwcompat matrix merge does)",
             )
             return
+        if cells[_AT["supersedes"]] and len(self._replacing) < _MOST_REPLACING:
+            self._replacing[number] = cells[_AT["supersedes"]]
         for report in cells[_AT["report_id"]].split():
             held = self._ids.setdefault(report, number)
             if held != number:
@@ -309,6 +314,20 @@ class FileCheck:
                     number, "report_id", report, f"line {held} has it too and says something else",
                     "report_ids_stand_once", "keep the right row, or give a correction its own id and supersedes",
                 )  # fmt: skip
+
+    def _circle(self) -> Iterator[Finding]:
+        """One circle of rows that replace one another: each withdraws the next, and none counts."""
+        lines = {at: {self._ids.get(one, 0) for one in cell.split()} - {at} for at, cell in self._replacing.items()}
+        try:
+            TopologicalSorter(lines).prepare()
+        except CycleError as error:
+            circle = sorted(set(error.args[1]))
+            shown = ", ".join(map(str, circle[:8])) + (" ..." if len(circle) > 8 else "")
+            yield self._finding(
+                circle[-1], "supersedes", self._replacing[circle[-1]],
+                f"lines {shown} replace one another, so that none of them counts",
+                "rows_replace_in_one_direction", "leave supersedes in the newest row only",
+            )  # fmt: skip
 
     def _place(self, number: int, cells: list[str]) -> Iterator[Finding]:
         if self.path.parent.name != "results":
@@ -328,6 +347,7 @@ class FileCheck:
         if self._carriage_returns:
             problem = f"{self._carriage_returns} lines end in CR LF"
             yield self._finding(1, "file", "", problem, "files_are_plain", f"end lines in LF; {_FIX}")
+        yield from self._circle()
         if self._blank > 1:
             problem = f"{self._blank} lines are blank"
             yield self._finding(last.number, "file", "", problem, "no_line_is_blank", _FIX)
