@@ -18,8 +18,8 @@ from .speeds import charts
 from .subjects import Placed, placed, rows_about, subjects
 from .values import Answer, CardPage, ChipPage, Entry, Evidence, FaultPage, Key, Said, Site, Subject
 
-MOST_EVIDENCE = 120
-"""Rows listed on one page; the others are counted there and stand in the data."""
+MOST_EVIDENCE, MOST_OF_CHIP = 60, 240
+"""Rows listed on the page of a card or fault, and of a chip; the others are counted there and stand in the data."""
 
 
 class _World(NamedTuple):
@@ -88,7 +88,9 @@ def _chip_pages(world: _World) -> dict[str, ChipPage]:
 
 def _chip(chip: str, slug: str, rows: Sequence[Row], world: _World) -> ChipPage:
     found = tuple(grids(rows, chip)), tuple(versions(rows, chip)), tuple(contradictions(rows, chip, world.anchors))
-    return ChipPage(chip, slug, len(rows), *found, world.by_chip.get(chip, ()))
+    listed = _newest_first(world.where.by_chip[chip])
+    evidence = tuple(_evidence(row, world, True) for row in listed[:MOST_OF_CHIP])
+    return ChipPage(chip, slug, len(rows), *found, world.by_chip.get(chip, ()), evidence, len(listed) - len(evidence))
 
 
 def _anchors(rows: Sequence[Row]) -> dict[Row, str]:
@@ -264,7 +266,8 @@ def _fault(fault: Fault, slug: str, pages: Sequence[CardPage], world: _World) ->
     urls = set(fault.citations)
     shown = {row for row in world.anchors if row.url in urls}
     for card in cards if not everyone else ():
-        shown.update(row for row in rows_about(card, world.standing) if _shows(row, fault))
+        counting = (row for row in rows_about(card, world.where) if row not in world.withdrawn)
+        shown.update(row for row in counting if _shows(row, fault))
     evidence = tuple(_evidence(row, world, True) for row in _newest_first(shown)[:MOST_EVIDENCE])
     return FaultPage(fault, slug, cards, everyone, evidence)
 

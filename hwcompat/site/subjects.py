@@ -29,7 +29,7 @@ class _Naming:
 
     def __init__(self, tables: Tables, rows: Iterable[Row]) -> None:
         self.tables = tables
-        self.known = {card.name for card in tables.cards} | {gpu.name for gpu in tables.other_gpus.values()}
+        self.known = {gpu.name: gpu.name for gpu in tables.other_gpus.values()} | canonical(tables)
         self.names: dict[tuple[str, str], str] = {}
         self.chips: dict[tuple[str, str, str], str] = {}
         self.written = _written(row.gpu for row in rows)
@@ -42,10 +42,10 @@ class _Naming:
         return self.names[key]
 
     def _name(self, row: Row) -> str:
-        by_id = {card.name for card in find_cards(row.pci_id, self.tables)} if row.pci_id else set()
+        by_id = {self.known[card.name] for card in find_cards(row.pci_id, self.tables)} if row.pci_id else set()
         said = card_name(row.gpu, self.tables)
         if said in self.known or len(by_id) != 1:
-            return said if said in self.known else self.written.get(_loosely(said), said)
+            return self.known[said] if said in self.known else self.written.get(_loosely(said), said)
         return by_id.pop()
 
     def chip(self, row: Row) -> str:
@@ -53,6 +53,13 @@ class _Naming:
         if key not in self.chips:
             self.chips[key] = (row.chip or chip_of(row.pci_id or None, row.gpu or None, self.tables) or "").upper()
         return self.chips[key]
+
+
+def canonical(tables: Tables) -> dict[str, str]:
+    """{name in gpus.csv: the name of its page}: names that differ only in their spelling ("RTX 2070 SUPER" on a desk,
+    "RTX 2070 Super" in a laptop) share one, since nobody who reads or writes them knows the difference."""
+    first: dict[str, str] = {}
+    return {card.name: first.setdefault(spellings(card.name)[0], card.name) for card in tables.cards}
 
 
 def _written(names: Iterable[str]) -> dict[str, str]:
@@ -91,13 +98,15 @@ def placed(rows: Sequence[Row], tables: Tables) -> Placed:
 def subjects(where: Placed, tables: Tables) -> tuple[Subject, ...]:
     """Every card of the tables and of the rows, sorted by name."""
     models: dict[str, list[Card]] = {}
+    page_of = canonical(tables)
     for card in tables.cards:
-        models.setdefault(card.name, []).append(card)
+        models.setdefault(page_of[card.name], []).append(card)
     others = {gpu.name: gpu for gpu in tables.other_gpus.values()}
     slugs = distinct({*models, *others}, where.named)
     also: dict[str, list[str]] = {}
-    for alias, name in tables.aliases:
-        also.setdefault(name, []).append(alias)
+    for other, name in (*tables.aliases, *page_of.items()):
+        if other != name:
+            also.setdefault(page_of.get(name, name), []).append(other)
     found = []
     for name in sorted(slugs):
         if name in models:

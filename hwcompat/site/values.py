@@ -183,6 +183,8 @@ class ChipPage(NamedTuple):
     versions: tuple[Versions, ...]
     contradictions: tuple[Contradiction, ...]
     cards: tuple[Subject, ...]
+    evidence: tuple[Evidence, ...]
+    left_out: int  # rows that did not fit on the page
 
 
 class CardPage(NamedTuple):

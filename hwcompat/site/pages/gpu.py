@@ -9,7 +9,7 @@ from hwcompat.site.observed import newest
 from hwcompat.site.shell import Shell
 from hwcompat.site.values import Answer, CardPage, Said, Site
 
-MOST_CELLS = 300
+MOST_CELLS = 200
 """Verdicts in the grids of one page; the page of the chip has all of them."""
 
 
