@@ -79,10 +79,18 @@ def grids(rows: Sequence[Row], chip: str) -> Iterator[Grid]:
         for key, found in builds.items():
             if any(getattr(row, name) for row in found):
                 one = consensus_of(found, name)
-                cell = Cell(key.os, word_of(one), one.observations, one.measured, one.newest, _doubtful(one))
+                cell = Cell(
+                    key.os, word_of(one), one.observations, one.measured, one.newest, _doubtful(one), _told(one)
+                )
                 cells.setdefault((key.torch, key.cuda), []).append(cell)
         if cells:
             yield _grid(chip, name, cells)
+
+
+def _told(one: Consensus) -> str:
+    if set(one.counts) == {word_of(one)}:
+        return ""
+    return ", ".join(f"{count} {word}" for word, count in one.counts.items())
 
 
 def _doubtful(one: Consensus) -> bool:

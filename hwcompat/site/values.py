@@ -63,6 +63,7 @@ class Cell(NamedTuple):
     measured: int
     newest: str
     doubt: bool  # rows contradict each other, or hold different digests
+    told: str = ""  # what they said ("1 faulty"), where the verdict is another word
 
 
 class Grid(NamedTuple):
