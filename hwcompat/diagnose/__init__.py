@@ -5,7 +5,7 @@
     print("\\n".join(tell.lines(clue.together([answer, ...]))))
 
 A check of settings is a file of checks/, a client a file of configs/, a kind of labels a file of labels/, a kind of
-training record a file of results/; what is known lies in matrix/ (client_keys.csv, training_limits.csv, folklore.yaml,
+training record a file of records/; what is known lies in matrix/ (client_keys.csv, training_limits.csv, folklore.yaml,
 log_messages.yaml). Every file may be hostile: read within bounds, nothing of it is run.
 """
 

@@ -55,7 +55,7 @@ def run(work: Work, items: Iterable[Any], jobs: int, failed: Callable[[Any], Any
                 yield len(waiting.popleft().chunk), result
             except BrokenProcessPool:
                 pool.shutdown(wait=False, cancel_futures=True)
-                yield from _one_by_one(work, waiting.popleft().chunk, failed)
+                yield from _around(work, waiting.popleft().chunk, failed)
                 waiting, pool = deque(_Job(job.chunk) for job in waiting), _pool(jobs)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -71,11 +71,17 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(min(jobs, MOST_JOBS), mp_context=multiprocessing.get_context("spawn"))
 
 
-def _one_by_one(work: Work, chunk: Chunk, failed: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
-    """Each item in a process whose death costs nothing but that item."""
-    for item in chunk:
-        with _pool(1) as pool:
-            try:
-                yield 1, pool.submit(work, (item,)).result()
-            except BrokenProcessPool:
-                yield 1, failed(item)
+def _around(work: Work, chunk: Chunk, failed: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
+    """The chunk in a process of its own, and if that dies in halves, down to the item that kills it."""
+    with _pool(1) as pool:
+        try:
+            yield len(chunk), pool.submit(work, chunk).result()
+            return
+        except BrokenProcessPool:
+            pass
+    if len(chunk) == 1:
+        yield 1, failed(chunk[0])
+        return
+    middle = len(chunk) // 2
+    yield from _around(work, chunk[:middle], failed)
+    yield from _around(work, chunk[middle:], failed)

@@ -147,25 +147,26 @@ class _Walk:
         self.lines: dict[str, int] = {}
         self.written: dict[str, str] = {}
 
-    def mapping(self, node: Any, name: str, depth: int) -> dict[str, Any]:
+    def mapping(self, node: Any, name: str | None, depth: int) -> dict[str, Any]:
+        """`name` is the dotted path of the mapping, "" of the outermost; None in a list, where keys have no path."""
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 found = {**self._merged(value_node, name, depth), **found}
                 continue
-            key = str(self.value(key_node, "", depth + 1))
-            inner = f"{name}.{key}" if name else key
-            if depth == 0 or name:
+            key = str(self.value(key_node, None, depth + 1))
+            inner = None if name is None else f"{name}.{key}" if name else key
+            if inner is not None:
                 self.lines[inner] = key_node.start_mark.line + 1
             found[key] = self.value(value_node, inner, depth + 1)
         return found
 
-    def _merged(self, node: Any, name: str, depth: int) -> dict[str, Any]:
+    def _merged(self, node: Any, name: str | None, depth: int) -> dict[str, Any]:
         parts = node.value if isinstance(node, self.yaml.SequenceNode) else [node]
         maps = [self.mapping(part, name, depth + 1) for part in parts if isinstance(part, self.yaml.MappingNode)]
         return {key: value for part in reversed(maps) for key, value in part.items()}
 
-    def value(self, node: Any, name: str, depth: int) -> Any:
+    def value(self, node: Any, name: str | None, depth: int) -> Any:
         """The plain value of a node; a tag that asks for an object leaves the text it was written as."""
         self.left -= 1
         if self.left < 0 or depth > MOST_DEPTH:
@@ -173,12 +174,12 @@ class _Walk:
         if isinstance(node, self.yaml.MappingNode):
             found: Any = self.mapping(node, name, depth)
         elif isinstance(node, self.yaml.SequenceNode):
-            found = [self.value(each, "", depth + 1) for each in node.value]
+            found = [self.value(each, None, depth + 1) for each in node.value]
         else:
             found = self._scalar(node)
-            if name:
+            if name is not None:
                 self.written[name] = node.value if node.style is None else repr(node.value)
-        if name:
+        if name is not None:
             self.values[name] = found
         return found
 

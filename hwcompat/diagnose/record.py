@@ -59,7 +59,7 @@ class Record:
 
 def kinds() -> tuple[str, ...]:
     """Every kind of record, by listing the folder."""
-    return tuple(sorted(p.stem for p in (Path(__file__).parent / "results").glob("*.py") if p.stem[0] != "_"))
+    return tuple(sorted(p.stem for p in (Path(__file__).parent / "records").glob("*.py") if p.stem[0] != "_"))
 
 
 def read_record(path: Path, messages: Iterable[Message], notice: Any = None) -> Record:
@@ -71,7 +71,7 @@ def read_record(path: Path, messages: Iterable[Message], notice: Any = None) -> 
         raise DataError(f"{path} is larger than {MOST_BYTES >> 30} GiB", "hand in its end, from before the first NaN")
     with path.open("rb") as handle:
         head = handle.read(2**16)
-    modules = [import_module(f"hwcompat.diagnose.results.{name}") for name in kinds()]
+    modules = [import_module(f"hwcompat.diagnose.records.{name}") for name in kinds()]
     module = max(modules, key=lambda each: each.recognises(path.name, head))
     found: Record = module.read(path, tuple(messages), notice)
     return found

@@ -15,7 +15,7 @@ STEPS = ("epoch", "step")
 
 def recognises(name: str, head: bytes) -> int:
     first = head.partition(b"\n")[0].lower()
-    return 2 * (b"," in first and (b"loss" in first or b"epoch" in first)) + name.lower().endswith(".csv")
+    return 2 * (b"," in first and (b"loss" in first or b"epoch" in first)) + 2 * name.lower().endswith(".csv")
 
 
 def read(path: Path, messages: Sequence[Any] = (), notice: Any = None) -> Record:
