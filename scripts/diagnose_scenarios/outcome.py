@@ -11,9 +11,9 @@ import torch
 from .scenario import Scenario
 
 LEARNT = 0.8
-"""A run has learnt when its last losses are below this part of its first ones."""
+"""A run has learnt when its last losses are below this part of its first three."""
 GROWN = 3.0
-"""A run diverges when its last losses are above so many times its first ones."""
+"""A run diverges when its last losses are above so many times its very first one."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class Outcome:
     raised: int | None = None
 
     @property
-    def ratio(self) -> float:
-        """Mean of the last fifth of the losses over the mean of the first three."""
+    def last(self) -> float:
+        """Mean of the last fifth of the losses."""
         last = self.losses[-max(3, len(self.losses) // 5) :]
-        return (sum(last) / len(last)) / (sum(self.losses[:3]) / 3)
+        return sum(last) / len(last)
 
     @property
     def end(self) -> str:
         """One of scenario.ENDS, or `learns`."""
-        if self.raised is not None:
-            return "raises"
         if self.first_bad is not None:
             return "nonfinite"
-        if self.ratio > GROWN:
+        if self.raised is not None:
+            return "raises"
+        if self.last > GROWN * max(abs(self.losses[0]), 1e-12):
             return "diverges"
-        return "learns" if self.ratio < LEARNT else "stalls"
+        return "learns" if self.last < LEARNT * sum(self.losses[:3]) / 3 else "stalls"
 
 
 def number(loss: Any) -> float:

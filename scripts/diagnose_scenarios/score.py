@@ -33,7 +33,7 @@ def judge(expected: Expected | None, verdict: Verdict, until: int) -> Score:
     return Score(
         detected=verdict.detected,
         cause=verdict.cause in expected.causes,
-        place=place(verdict.module) in expected.modules if expected.modules else None,
+        place=verdict.detected and place(verdict.module) in expected.modules if expected.modules else None,
         step=step_is_right(expected.step, verdict.step, until),
         phase=verdict.phase in expected.phases if expected.phases else None,
         machine_blamed=blamed and verdict.cause not in expected.causes,

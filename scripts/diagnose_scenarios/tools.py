@@ -90,8 +90,13 @@ def debug_underflow_overflow(scenario: Scenario) -> Verdict:
         step, problem = first_error(scenario, ValueError)
     if problem is None or "inf/nan detected" not in str(problem):
         return Verdict(error=str(problem or ""))
-    titles = re.findall(r"^ {17,}(\S*) ([A-Z]\w*)$", printed.getvalue(), flags=re.M)
-    return Verdict(True, step=step, phase="forward", module=titles[-1][0] if titles else None)
+    return Verdict(True, step=step, phase="forward", module=last_frame(printed.getvalue()))
+
+
+def last_frame(printed: str) -> str | None:
+    """The module whose frame was printed last: a line of blanks, its name and its class, above its numbers."""
+    titles = re.findall(r"^ {17,}(\S*) ([A-Z]\w*)$", printed, flags=re.M)
+    return titles[-1][0] if titles else None
 
 
 TOOLS: dict[str, Callable[[Scenario], Verdict]] = {

@@ -8,17 +8,22 @@ from diagnose_scenarios.scenario import Scenario
 from torch import Tensor, nn
 
 
+class Mask(nn.Module):
+    def forward(self, scores: Tensor) -> Tensor:
+        return scores + torch.full(scores.shape[1:], float("-inf"), dtype=scores.dtype).triu(1)
+
+
 class Attention(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.query = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
+        self.mask = Mask()
 
     def forward(self, x: Tensor) -> Tensor:
         q = self.query(x)
-        mask = torch.full((x.shape[1], x.shape[1]), float("-inf")).triu(1)
-        scores = q @ q.transpose(1, 2) / x.shape[-1] ** 0.5
-        return (scores + mask.to(scores.dtype)).softmax(-1) @ self.value(x)
+        scores = self.mask(q @ q.transpose(1, 2) / x.shape[-1] ** 0.5)
+        return scores.softmax(-1) @ self.value(x)
 
 
 class Net(nn.Module):
