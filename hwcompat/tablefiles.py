@@ -11,6 +11,9 @@ from hwcompat.errors import DataError
 
 Record = Mapping[str, str]
 
+_MAX_YAML = 2**20
+_MAX_DEPTH = 12
+
 
 def csv_lines(path: Path) -> list[tuple[int, Record]]:
     """(line number, record) of every row; a short row lacks its last columns, which parsing then reports.
@@ -34,11 +37,27 @@ def yaml_list(path: Path, name: str) -> list[tuple[int, Any]]:
 
     safe_loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # some builds of PyYAML lack the C loader
     try:
-        with path.open(encoding="utf-8") as handle:
-            loader = safe_loader(handle)
-            pairs = getattr(loader.get_single_node(), "value", ())
-            [entries] = [value for key, value in pairs if key.value == name]
-            return [(node.start_mark.line + 1, loader.construct_document(node)) for node in entries.value]
+        with path.open(encoding="utf-8-sig") as handle:
+            text = handle.read(_MAX_YAML + 1)
+        _refuse_bombs(text, yaml, safe_loader)
+        loader = safe_loader(text)
+        pairs = getattr(loader.get_single_node(), "value", ())
+        [entries] = [value for key, value in pairs if key.value == name]
+        return [(node.start_mark.line + 1, loader.construct_document(node)) for node in entries.value]
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} has no readable list under '{name}:': {reason}", "restore the file") from None
+
+
+def _refuse_bombs(text: str, yaml: Any, safe_loader: Any) -> None:
+    """ValueError for what would grow without end when it is read: aliases, which make a few lines stand for billions of
+    entries, and lists in lists in lists, on which PyYAML's loader dies with the whole process."""
+    if len(text) > _MAX_YAML:
+        raise ValueError(f"more than {_MAX_YAML} characters")
+    depth = 0
+    for event in yaml.parse(text, Loader=safe_loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"line {event.start_mark.line + 1}: an alias (*{event.anchor}); write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"line {event.start_mark.line + 1}: nested deeper than {_MAX_DEPTH} lists")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -305,6 +308,29 @@ def test_a_bad_fault_is_named_by_line_and_field(copied: Path, entry: str, column
     [warning] = loaded.warnings
     assert warning.startswith(f"{copied / 'faults.yaml'}:{line}: {column}")
     assert len(loaded.faults) == len(tables.load_tables(MATRIX).faults)
+
+
+_LAUGHS = "faults:\n  - &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"  - &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in itertools.pairwise("abcdefghi")
+)
+_BOMBS = {
+    "billion laughs": _LAUGHS + "  - {id: x, title: *i, effect: warn, symptom: s, citations: [u]}\n",
+    "lists in lists": "faults:\n  - " + "[" * 100_000 + "]" * 100_000,
+    "dashes": "faults:\n  " + "- " * 100_000 + "x",
+    "mappings in mappings": "faults:\n  - " + "{a: " * 100_000,
+    "too long": "faults: []\n#" + "x" * 2**20,
+}
+
+
+@pytest.mark.parametrize("content", _BOMBS.values(), ids=_BOMBS)
+def test_a_fault_file_that_would_grow_without_end_is_a_data_error(copied: Path, content: str) -> None:
+    (copied / "faults.yaml").write_text(content, encoding="utf-8")
+    code = (
+        f"from pathlib import Path; from hwcompat import tables; print(tables.Tables((Path({str(copied)!r}),)).faults)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=MATRIX.parent, timeout=60)
+    assert done.stderr.strip().splitlines()[-1].startswith("hwcompat.errors.DataError: "), done.returncode
+    assert len(done.stderr) < 5000
 
 
 @pytest.mark.parametrize("content", ["faults: 3", "[]", "faults: [", "\tx", ""])

@@ -37,7 +37,7 @@ def named_rows(files: Iterable[Path], wanted: Sequence[Condition] = ()) -> tuple
         if wanted and wrong and not found and matrices.read_rows(path)[0]:
             continue  # a usable file without a row that is wanted
         if wrong and not found:
-            raise DataError(f"{path} holds no usable row: {wrong[0]}", "compare its header with matrix/README.md")
+            raise DataError(f"{path} holds no usable row: {wrong[0]}", "correct that line; see matrix/README.md")
         rows += found
         warnings += wrong
     return rows, warnings

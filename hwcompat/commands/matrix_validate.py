@@ -47,5 +47,5 @@ def validate(files: tuple[Path, ...], most: int, as_json: bool, output: Path | N
         give("\n".join(ascii_line(str(finding)) for finding in told), output)
     say(f"{rows} rows usable, {errors} findings, {cards} new cards")
     if useless:
-        raise DataError(useless, "compare its header with matrix/README.md")
+        raise DataError(useless, "correct that line; see matrix/README.md")
     return 1 if errors else 0

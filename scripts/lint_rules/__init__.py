@@ -15,9 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from hwcompat.errors import DataError
+from hwcompat.tablefiles import yaml_list
 
 COLUMNS: Mapping[str, str] = {
     "gpus.csv": "name pci_ids chip architecture compute_capability vram_gb tensor_cores fp16_rate_vs_fp32 bf16_native"
@@ -149,10 +148,8 @@ class Folder:
     def faults(self) -> list[tuple[int, Mapping[str, Any]]]:
         """(line, entry) of faults.yaml; none where it is no list of entries, which `rows_can_be_used` tells."""
         try:
-            loader = yaml.SafeLoader((self.path / "faults.yaml").read_text(encoding="utf-8"))
-            [entries] = [value for key, value in loader.get_single_node().value if key.value == "faults"]
-            found = [(node.start_mark.line + 1, loader.construct_document(node)) for node in entries.value]
-        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+            found = yaml_list(self.path / "faults.yaml", "faults")
+        except DataError:
             return []
         return [(line, entry) for line, entry in found if isinstance(entry, dict)]
 
