@@ -260,6 +260,13 @@ def row_file(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_line_of_a_row_names_the_chip_only_where_it_is_known():
+    from hwcompat.commands.matrix_show import row_line
+
+    assert "  GTX 1660 SUPER  " in row_line(Row(gpu="GTX 1660 SUPER", source="reported"))
+    assert "  GTX 1660 [TU116]  " in row_line(Row(gpu="GTX 1660", chip="TU116"))
+
+
 def test_show_filters_sorts_and_limits(run_matrix, row_file: Path):
     shown = run_matrix("show", str(row_file), "--verdict", "fp16=faulty")
     assert shown.stdout.splitlines() == [

@@ -143,7 +143,8 @@ def row_line(row: Row) -> str:
     verdicts = " ".join(f"{name}={getattr(row, name)}" for name in CAPABILITIES if getattr(row, name))
     place = " ".join(part for part in (row.os, row.torch, row.cuda) if part)
     withdrawn = f"  [retracted: {row.retracted}]" if row.retracted else ""
-    text = f"{row.date or '----------'}  {row.source:8}  {row.gpu} [{row.chip}]  {place}  {verdicts}  {row.url}"
+    card = f"{row.gpu} [{row.chip}]" if row.chip else row.gpu
+    text = f"{row.date or '----------'}  {row.source:8}  {card}  {place}  {verdicts}  {row.url}"
     return ascii_line(text + withdrawn)
 
 
