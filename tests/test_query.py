@@ -263,8 +263,9 @@ def row_file(tmp_path: Path) -> Path:
 def test_a_line_of_a_row_names_the_chip_only_where_it_is_known():
     from hwcompat.commands.matrix_show import row_line
 
-    assert "  GTX 1660 SUPER  " in row_line(Row(gpu="GTX 1660 SUPER", source="reported"))
-    assert "  GTX 1660 [TU116]  " in row_line(Row(gpu="GTX 1660", chip="TU116"))
+    told = Row(gpu="GTX 1660 SUPER", source="reported", url="https://example.org/1")
+    assert "  GTX 1660 SUPER  " in row_line(told)
+    assert "  GTX 1660 SUPER [TU116]  " in row_line(told._replace(chip="TU116"))
 
 
 def test_show_filters_sorts_and_limits(run_matrix, row_file: Path):
