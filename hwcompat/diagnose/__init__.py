@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from hwcompat.errors import HwcompatError
+from hwcompat.errors import DataError, MachineError
 from hwcompat.model import Recommendation
 from hwcompat.wording import gpu_words
 
@@ -45,7 +45,10 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What everything is compared with: the tables of `folders`, and what the machine is advised, asked once."""
+    """What everything is compared with: the tables of `folders`, and what the machine is advised, asked once.
+
+    A card that is misspelt is an error; a machine that cannot be judged is told as not checked.
+    """
 
     folders: tuple[Path, ...]
     ask_machine: Callable[[], Recommendation]
@@ -66,7 +69,7 @@ class Knowledge:
     def _asked(self) -> tuple[Recommendation | None, str]:
         try:
             return self.ask_machine(), ""
-        except HwcompatError as error:
+        except (MachineError, DataError) as error:
             return None, f"{error.message}; {error.hint}"
 
     @property

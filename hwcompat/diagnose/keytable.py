@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from hwcompat.tablefiles import csv_lines
 Version = tuple[int, ...]
 
 
+@cache
 def version_of(text: str | None) -> Version | None:
     """(8, 4, 80) of "8.4.80", "v8.4.80" and "8.4.80.post1"; None for what is no version."""
     found = re.match(r"v?(\d{1,6}(?:\.\d{1,6})*)", text or "")
@@ -72,8 +73,8 @@ class KeyTable:
 
     def nearest(self, client: str, section: str, key: str, version: str | None) -> str:
         """A key that this release accepts and that is spelt alike; empty where there is none."""
-        usable = [name for name in self.names(client, section) if self.accepts(client, section, name, version)]
-        return next(iter(get_close_matches(key, sorted(usable), n=1, cutoff=0.8)), "")
+        alike = get_close_matches(key, sorted(self.names(client, section)), n=10, cutoff=0.8)
+        return next((name for name in alike if self.accepts(client, section, name, version)), "")
 
 
 def _around(version: str, examined: tuple[str, ...]) -> tuple[str, ...]:

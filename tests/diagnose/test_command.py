@@ -90,7 +90,7 @@ def test_with_no_option_the_folder_is_looked_at(run, tmp_path):
         (["--config", "good.yaml", "--client", "yolo9000"], 2),
         (["--client", "ultralytics", "--command", "x"], 2),
         (["--gpu", "T4", "--python", "python", "--command", "x"], 2),
-        (["--gpu", "GTX 9999", "--config", "good.yaml"], 0),  # told as not checked
+        (["--gpu", "GTX 9999", "--config", "good.yaml"], 2),
         (["--config", "none.yaml"], 4),
         (["--data", "none.yaml"], 4),
         (["--results", "none.csv"], 4),
@@ -239,3 +239,13 @@ def test_no_text_of_a_record_raises_anything_but_a_data_error(tmp_path, text):
     for name in ("a.csv", "a.log", "trainer_state.json"):
         with suppress(DataError):
             diagnose.results(written(tmp_path, name, text), known())
+
+
+def test_the_data_set_that_the_record_of_a_run_names_is_looked_at_too(run, tmp_path):
+    written(tmp_path, "images/a.png", "no image")
+    data = written(tmp_path, "set/data.yaml", "path: ..\ntrain: images\nval: images\nnames: [a]\n")
+    written(tmp_path, "run/args.yaml", GOOD + f"data: {data.as_posix()}\n")
+    done = run("--gpu", "Tesla T4", folder=tmp_path / "run")
+    assert "images that cannot be read" in done.stdout
+    written(tmp_path, "run/args.yaml", GOOD + "data: gone.yaml\n")
+    assert run("--gpu", "Tesla T4", folder=tmp_path / "run").returncode == 0

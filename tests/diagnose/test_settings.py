@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
+import yaml
 from diagnosing import FAULTY, GOOD, OLD, clue, found, known, written
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwcompat import diagnose
 from hwcompat.diagnose.checks.weight_decay import bound
@@ -263,7 +269,10 @@ def test_a_whole_args_yaml_with_defaults_says_nothing_of_folklore(tmp_path):
 def verdicts(**words: str) -> diagnose.Knowledge:
     """The knowledge with a machine of these verdicts, as a report of its own would give them."""
     rec = known(GOOD).machine
-    told = {name: Verdict(word, ("conv.forward: 3 of 4 values wrong",)) for name, word in words.items()}
+    told = {
+        name: Verdict(word, ("measured here on torch 2.13.0, 2026-11-21, level standard: 3 of 4 values wrong",))
+        for name, word in words.items()
+    }
     made = replace(rec, verdicts={**rec.verdicts, **told}, trainable=words.get("fp32") != "faulty", warnings=("fp32",))
     return diagnose.Knowledge(data_folders(), lambda: made)
 
@@ -284,3 +293,50 @@ def test_what_this_machine_measured_is_proved_and_what_is_known_of_its_kind_is_s
     path = written(tmp_path, "a.yaml", HF + "fp16: true\n")
     assert clue(diagnose.settings(path, verdicts(amp_fp16="faulty")), "hardware.faulty").certainty == "proved"
     assert clue(diagnose.settings(path, known(FAULTY)), "hardware.faulty").certainty == "suspected"
+
+
+blocks = st.dictionaries(st.sampled_from(["enabled", "stage", "dtype"]), st.booleans(), max_size=2)
+words = st.sampled_from(["auto", "fp16", "1e-3", "", "no"])
+odd = st.none() | st.booleans() | st.integers() | st.floats() | words | st.lists(st.integers(), max_size=2) | blocks
+fuzzed = hypothesis.settings(
+    max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.parametrize("client", formats())
+@given(data=st.data())
+@fuzzed
+def test_no_value_of_a_known_key_makes_a_check_fail(tmp_path, client, data):
+    """Whatever stands behind the keys that checks look at, the answer is clues or a DataError, never a crash."""
+    module = importlib.import_module(f"hwcompat.diagnose.configs.{client}")
+    keys = [*getattr(module, "NAMES", {}).values(), *module.TELLING, "fp16", "bf16", "amp", "trainer", "precision"]
+    chosen = data.draw(st.dictionaries(st.sampled_from([k for k in keys if "." not in k]), odd, min_size=1, max_size=8))
+    path = written(tmp_path, "a.yaml", yaml.safe_dump(chosen))
+    answer = diagnose.settings(
+        path, known(FAULTY), client, data.draw(st.sampled_from([None, "1.0", "8.4.190", "0.19.8"]))
+    )
+    assert all(each.what and each.change for each in answer.clues)
+
+
+# --- what the clients themselves ship ---------------------------------------------------------------------------------
+
+
+@pytest.mark.clients
+@pytest.mark.parametrize("version", ["8.0.200", "8.2.90", "8.3.250", "8.4.80", "8.4.190"])
+def test_the_defaults_of_ultralytics_draw_no_finding(version):
+    folder = os.environ.get("HWCOMPAT_TEST_CLIENTS") or pytest.skip("needs HWCOMPAT_TEST_CLIENTS")
+    path = Path(folder) / f"ultralytics-{version}" / "ultralytics" / "cfg" / "default.yaml"
+    assert diagnose.settings(path, known(GOOD), None, version).findings == ()
+
+
+@pytest.mark.clients
+@pytest.mark.checkouts
+@pytest.mark.parametrize("version", ["6.2", "7.0", "2026.8"])
+def test_the_hyperparameters_of_yolov5_draw_no_finding(version):
+    folder = os.environ.get("HWCOMPAT_TEST_CLIENTS") or pytest.skip("needs HWCOMPAT_TEST_CLIENTS")
+    paths = sorted((Path(folder) / "checkouts" / f"yolov5-{version}" / "data" / "hyps").glob("*.yaml"))
+    assert len(paths) >= 5
+    for path in paths:
+        answer = diagnose.settings(path, known(GOOD), None, version)
+        assert answer.findings == ()
+        assert "(yolov5" in answer.looked_at[0]
