@@ -192,7 +192,7 @@ def _entry(page: CardPage, world: _World) -> Entry:
         subject=subject,
         words=_words(subject),
         memory=" or ".join(f"{size:g}" for size in sizes),
-        architecture=subject.models[0].architecture if subject.models else "",
+        architectures=tuple(dict.fromkeys(card.architecture for card in subject.models)),
         rows=len(rows),
         measured=sum(row.source == "measured" for row in rows),
         newest=max((row.date for row in rows), default=""),

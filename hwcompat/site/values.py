@@ -215,7 +215,7 @@ class Entry(NamedTuple):
     subject: Subject
     words: tuple[str, ...]  # spellings to search in
     memory: str
-    architecture: str
+    architectures: tuple[str, ...]
     rows: int
     measured: int
     newest: str

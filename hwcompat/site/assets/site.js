@@ -170,7 +170,7 @@
     if (state.chip && card.chips.indexOf(state.chip) < 0) {
       return false;
     }
-    if (state.architecture && card.architecture !== state.architecture) {
+    if (state.architecture && card.architectures.indexOf(state.architecture) < 0) {
       return false;
     }
     if (state.rows && !card.groups.length) {

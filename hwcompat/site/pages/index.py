@@ -46,9 +46,9 @@ def _choices(site: Site) -> dict[str, list[str]]:
 
 def _by_age(entries: Sequence[Entry]) -> Iterator[str]:
     """Architectures, the newest first."""
-    known = [entry for entry in entries if entry.architecture]
-    for entry in sorted(known, key=lambda one: version_key(one.subject.compute_capabilities[0]), reverse=True):
-        yield entry.architecture
+    models = {(card.compute_capability, card.architecture) for entry in entries for card in entry.subject.models}
+    for _, architecture in sorted(models, key=lambda one: (version_key(one[0]), one[1]), reverse=True):
+        yield architecture
 
 
 def _data(site: Site) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _data(site: Site) -> dict[str, Any]:
             {
                 "words": entry.words,
                 "chips": entry.subject.chips,
-                "architecture": entry.architecture,
+                "architectures": entry.architectures,
                 "assumed": " ".join(f"{name}={word}" for name, word in entry.verdicts.items()),
                 "groups": [groups[name] for name in entry.groups],
             }
