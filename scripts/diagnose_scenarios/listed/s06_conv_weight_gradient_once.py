@@ -6,7 +6,7 @@ import contextlib
 
 import torch
 from diagnose_scenarios import kit
-from diagnose_scenarios.device import Call, Device, shaped
+from diagnose_scenarios.device import Call, Device
 from diagnose_scenarios.scenario import Expected, Scenario
 from torch import nn
 
@@ -26,8 +26,8 @@ def build(seed: int, repaired: bool = False) -> Scenario:
         head=nn.Linear(6 * 16, 3),
     )
     optimizer = kit.sgd(model, lr=0.05)
-    bad = Device(["convolution_backward"], damage, when=shaped(width, 2, 3, 3, output=1), calls=[step + 1])
-    bad.when = lambda call: call.args[2].shape == (width, 2, 3, 3)
+    first = (width, 2, 3, 3)
+    bad = Device(["convolution_backward"], damage, when=lambda call: call.args[2].shape == first, calls=[step + 1])
     return Scenario(
         model,
         optimizer,

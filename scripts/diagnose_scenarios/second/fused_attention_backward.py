@@ -6,7 +6,7 @@ import contextlib
 
 import torch
 from diagnose_scenarios import kit
-from diagnose_scenarios.device import SINGLE, Device, put
+from diagnose_scenarios.device import SINGLE, Call, Device, put
 from diagnose_scenarios.scenario import Expected, Scenario
 from torch import Tensor, nn
 
@@ -31,6 +31,10 @@ class Net(nn.Module):
         return self.out(self.block(x).mean(1))
 
 
+def is_odd(call: Call) -> bool:
+    return call.outputs[0].shape[2] % 2 == 1
+
+
 def build(seed: int, repaired: bool = False) -> Scenario:
     knobs = kit.Knobs(seed)
     step, width = knobs.randint(1, 6), knobs.pick(8, 16)
@@ -38,8 +42,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     optimizer = kit.adam(model)
     teacher = torch.randn(width, 1) * 2
     xs = [torch.randn(8, 8 if number < step else 9, width) for number in range(60)]
-    bad = Device(["_scaled_dot_product_flash_attention_for_cpu_backward"], put(float("nan"), (0, 0, 1)), dtypes=SINGLE)
-    bad.when = lambda call: call.outputs[0].shape[2] % 2 == 1
+    bad = Device(["_scaled_dot_product_flash_attention_for_cpu_backward"], put(float("nan"), (0, 0, 1)), is_odd, SINGLE)
     return Scenario(
         model,
         optimizer,

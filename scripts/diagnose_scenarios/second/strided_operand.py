@@ -6,7 +6,7 @@ import contextlib
 
 import torch
 from diagnose_scenarios import kit
-from diagnose_scenarios.device import SINGLE, Device, put
+from diagnose_scenarios.device import SINGLE, Call, Device, put
 from diagnose_scenarios.scenario import Expected, Scenario
 from torch import Tensor, nn
 
@@ -31,6 +31,10 @@ class Net(nn.Module):
         return self.out(self.heads(x).mean(1))
 
 
+def is_strided(call: Call) -> bool:
+    return call.out.shape[1:] == (7, 7) and not call.args[1].is_contiguous()
+
+
 def build(seed: int, repaired: bool = False) -> Scenario:
     knobs = kit.Knobs(seed)
     step, width = knobs.randint(0, 5), knobs.pick(6, 8)
@@ -38,8 +42,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     optimizer = kit.adam(model)
     teacher = torch.randn(width, 1) * 2
     xs = [torch.randn(8, 5 if number < step else 7, width) for number in range(60)]
-    bad = Device(["bmm"], put(float("nan"), (0, 0, 0)), dtypes=SINGLE)
-    bad.when = lambda call: call.out.shape[1:] == (7, 7) and not call.args[1].is_contiguous()
+    bad = Device(["bmm"], put(float("nan"), (0, 0, 0)), when=is_strided, dtypes=SINGLE)
     return Scenario(
         model,
         optimizer,

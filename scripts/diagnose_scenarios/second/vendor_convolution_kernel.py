@@ -6,9 +6,13 @@ import contextlib
 
 import torch
 from diagnose_scenarios import kit
-from diagnose_scenarios.device import SINGLE, Device, put
+from diagnose_scenarios.device import SINGLE, Call, Device, put
 from diagnose_scenarios.scenario import Expected, Scenario
 from torch import nn
+
+
+def vendor_kernels_are_on(call: Call) -> bool:
+    return torch.backends.cudnn.enabled and torch._C._get_mkldnn_enabled()
 
 
 def build(seed: int, repaired: bool = False) -> Scenario:
@@ -16,8 +20,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     width = knobs.pick(8, 10)
     model = kit.named(stem=nn.Conv2d(1, width, 3), relu=nn.ReLU(), flat=nn.Flatten(), fc=nn.Linear(width * 16, 3))
     optimizer = kit.sgd(model, lr=0.05)
-    bad = Device(["convolution"], put(float("nan"), (0, 0)), dtypes=SINGLE)
-    bad.when = lambda call: torch._C._get_mkldnn_enabled()
+    bad = Device(["convolution"], put(float("nan"), (0, 0)), when=vendor_kernels_are_on, dtypes=SINGLE)
     return Scenario(
         model,
         optimizer,
