@@ -87,6 +87,8 @@ def _module(client: str) -> Any:
 def read_config(path: Path, keys: KeyTable, client: str | None = None, version: str | None = None) -> Config:
     """The file as a Config. DataError for a file that cannot be read or that no client is known to write."""
     document = read_document(path)
+    if version is not None and version_of(version) is None:
+        raise UsageError(f"{version!r} is no version", "write it as digits and dots: 8.4.80")
     if client is not None and client not in formats():
         raise UsageError(f"no client is called {client!r}", f"one of: {', '.join(formats())}")
     name = client or recognised(document, keys, path)

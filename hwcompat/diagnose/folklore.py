@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hwcompat.errors import UsageError
 from hwcompat.tablefiles import yaml_list
+from hwcompat.tablerows import in_range, range_parts
 
 from .clue import NOTE, Clue, Place
 from .config import Config
@@ -33,6 +34,7 @@ class Tale(NamedTuple):
     flags: tuple[str, ...] = ()
     keys: Mapping[str, Sequence[Any]] = {}
     texts: tuple[str, ...] = ()
+    versions: str = ""  # ">=8.2.96": the releases of which this is true; empty: all
     unless_key: str = ""  # with this key set to something else than auto the advice is right
 
 
@@ -58,7 +60,12 @@ def _tale(entry: Any) -> Tale | None:
     if not lists["sources"] or not isinstance(keys, dict):
         return None
     told = {word: " ".join(entry[word].split()) for word in words}
-    return Tale(**told, **lists, keys=keys, unless_key=str(entry.get("unless_key") or ""))  # type: ignore[arg-type]
+    versions, unless = (str(entry.get(name) or "") for name in ("versions", "unless_key"))
+    try:
+        range_parts(versions)
+    except ValueError:
+        return None
+    return Tale(**told, **lists, keys=keys, versions=versions, unless_key=unless)  # type: ignore[arg-type]
 
 
 # --- a command line ---------------------------------------------------------------------------------------------------
@@ -132,6 +139,8 @@ def in_config(config: Config, tales: Iterable[Tale]) -> Iterator[Clue]:
     for tale in tales:
         if tale.clients and config.client not in tale.clients:
             continue
+        if config.version and not in_range(config.version, tale.versions):
+            continue
         key = _key_of(tale, config.document.values, any_counts=False)
         if key:
             yield _clue(tale, config.place(key))
@@ -179,7 +188,7 @@ def _verdict(tale: Tale) -> str:
 def listing(tales: Iterable[Tale]) -> Iterator[str]:
     """Every entry in four lines."""
     for tale in tales:
-        where = f" ({', '.join(tale.clients)})" if tale.clients else ""
+        where = f" ({', '.join(tale.clients)}{f' {tale.versions}' if tale.versions else ''})" if tale.clients else ""
         yield f"{tale.id}{where}: {tale.verdict}"
         yield f'  people say: "{tale.claim}"'
         yield f"  but: {tale.why}"

@@ -89,6 +89,7 @@ def test_with_no_option_the_folder_is_looked_at(run, tmp_path):
         (["--config", "good.yaml", "--gpu", "T4", "--check"], 0),
         (["--config", "good.yaml", "--client", "yolo9000"], 2),
         (["--client", "ultralytics", "--command", "x"], 2),
+        (["--config", "good.yaml", "--client-version", "newest", "--gpu", "T4"], 2),
         (["--gpu", "T4", "--python", "python", "--command", "x"], 2),
         (["--gpu", "GTX 9999", "--config", "good.yaml"], 2),
         (["--config", "none.yaml"], 4),

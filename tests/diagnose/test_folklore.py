@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from diagnosing import found, known
+from diagnosing import found, known, written
 
 from hwcompat import diagnose
 from hwcompat.diagnose import folklore
@@ -56,6 +56,7 @@ def test_an_entry_without_source_or_with_odd_values_is_left_out(tmp_path):
         "folklore:\n"
         "  - {id: a, claim: b, verdict: wrong, why: c, instead: d}\n"
         "  - {id: a, claim: 1, verdict: wrong, why: c, instead: d, sources: [x]}\n"
+        "  - {id: a, claim: b, verdict: wrong, why: c, instead: d, sources: [x], versions: new}\n"
         "  - just text\n"
         "  - {id: good, claim: b, verdict: wrong, why: c, instead: d, sources: [https://example.org]}\n",
         encoding="utf-8",
@@ -71,3 +72,10 @@ def test_a_command_is_never_run_and_open_quotes_are_refused(tmp_path):
         diagnose.command('python train.py --name "open', known())
     with pytest.raises(UsageError, match="characters"):
         diagnose.command("x" * 200_000, known())
+
+
+def test_what_is_true_of_newer_releases_is_not_told_of_older_ones(tmp_path):
+    path = written(tmp_path, "cfg.yaml", "imgsz: 640\nclose_mosaic: 10\nhalf: false\n")
+    tale = "folklore.half-does-not-govern-training"
+    assert tale in found(diagnose.settings(path, known(), None, "8.3.250"))
+    assert tale not in found(diagnose.settings(path, known(), None, "8.0.53"))
