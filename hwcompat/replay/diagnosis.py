@@ -6,7 +6,7 @@ from dataclasses import replace
 from . import logic, observing, opreplay
 from .counterfactual import Counterfactuals
 from .observations import Observations
-from .trace import Trace, innermost
+from .trace import Trace, traced
 from .tripwire import is_finite
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
@@ -39,6 +39,8 @@ class Diagnosis:
         if case.skipped and case.trip == "loss" and not run.bad and run.error is None:
             return None
         obs = self._common(run)
+        if observing.started_bad(run) and case.before is not None:
+            return Diagnosis(self.replayer, case.one_earlier()).observe()
         if run.bad or run.error is not None:
             obs = self._births(obs, run)
         elif hard:
@@ -150,7 +152,7 @@ class Diagnosis:
                 bad=again.bad,
                 first_bad_module=_first_bad(case.traced)[:2],
             )
-        trace = Trace(case.names, innermost(self.replayer.roots), self.replayer.roots)
+        trace = Trace(case.names, traced(self.replayer.roots))
         with trace:
             third = self.replayer.plain(case.saved)
         module, output_only, index = _first_bad(case.traced)

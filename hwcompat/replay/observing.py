@@ -54,6 +54,11 @@ def bad_batch(sources, inputs, birth):
     return None
 
 
+def started_bad(run):
+    """Whether a weight or a buffer was not finite when the step began."""
+    return any(not name.startswith("batch") for name, _tensor in run.recorder.bad_sources.values())
+
+
 def bad_weights(state):
     """The name of the first parameter or buffer that is not finite now."""
     for root in state.roots:

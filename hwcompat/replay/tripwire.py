@@ -63,18 +63,24 @@ def together(parts):
     return torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts]))
 
 
-def read(loss, gradients, parameters, scale_before, scale_after):
-    """The reading of a step; all scalars cross from the device at once."""
+def read(loss, gradients, parameters, scale_before, scale_after, weights=True):
+    """The reading of a step; all scalars cross from the device at once.
+
+    `weights`: whether to look at the parameters although nothing else is bad. Finite gradients rarely spoil them, and
+    the next step tells: its diagnosis then goes back to this one.
+    """
     with torch.no_grad():
         loss = trees.first_loss(loss)
         scalars = {
             "loss": None if loss is None else _scalar(loss),
             "gradient": together(norms(gradients)),
-            "weights": together(norms(parameters)),
+            "weights": together(norms(parameters)) if weights else None,
             "scale": scale_after,
             "before": scale_before,
         }
         values = _fetch(scalars)
+        if not weights and not all(is_finite(v) for v in (values["loss"], values["gradient"]) if v is not None):
+            values["weights"] = _fetch({"weights": together(norms(parameters))})["weights"]
     skipped = _was_skipped(values)
     return Reading(values["loss"], values["gradient"], values["weights"], values["scale"], skipped)
 

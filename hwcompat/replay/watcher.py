@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Tuple
 
 import torch
@@ -14,7 +14,7 @@ from .finding import Finding
 from .pystate import PythonState
 from .rerun import Replayer, Saved
 from .snapshot import Slot, State
-from .trace import Trace, innermost
+from .trace import Trace, traced
 
 MEMORY = 2 << 30
 """Default cap, in bytes, on what the snapshots may hold together."""
@@ -43,6 +43,17 @@ class Case:
     light: bool = False
     stuck: bool = False
     seconds: float = 60.0
+
+    @property
+    def before(self):
+        """The step before, if it can be run again."""
+        earlier = [s for s in self.timeline if s.number == self.saved.number - 1 and s.slot is not None]
+        return earlier[0] if earlier else None
+
+    def one_earlier(self):
+        """The same case, with the blame on the step before: it left weights that are not finite."""
+        steps = [s for s in self.timeline if s.number < self.saved.number]
+        return replace(self, trip="weights", saved=self.before, timeline=steps, reading=None, skipped=False, traced=[])
 
 
 def watch(model, optimizer=None, scaler=None, on_finding="stop", extra_state=None, memory_limit=MEMORY, seconds=60.0):
@@ -80,7 +91,7 @@ class Watch:
         self.depth = self._depth()
         self.slots = [Slot(self.state) for _ in range(self.depth)]
         self.timeline = []
-        self.names, self.innermost = places.names_of(self.roots), innermost(self.roots)
+        self.names, self.traced = places.names_of(self.roots), traced(self.roots)
         self.python: Any = None
         self.train_step = None
         self.compiled = any(_is_compiled(m) for m in self.state.modules)
@@ -139,7 +150,7 @@ class Watch:
         """The end of the step: `result` is its loss, or what holds it. True where `error` is explained by a finding."""
         if self.open is None:
             return False
-        around, saved, *watched = self.open
+        saved, *watched = self.open[1:]
         self.abandon()
         explained = self._guarded(self._after, saved, result, error, *watched)
         self.steps += 1
@@ -172,7 +183,7 @@ class Watch:
         self.finding = finding
 
     def _trace(self):
-        return _Nothing() if self.compiled else Trace(self.names, self.innermost, self.roots)
+        return _Nothing() if self.compiled else Trace(self.names, self.traced)
 
     def _before(self, train_step, args, kwargs):
         if train_step is not self.train_step:
@@ -255,7 +266,12 @@ class Watch:
         self._learn_about_grads()
         scale = getattr(self.scaler, "_scale", None)
         reading = tripwire.read(
-            result, gradients, parameters, self._scale, scale if isinstance(scale, torch.Tensor) else None
+            result,
+            gradients,
+            parameters,
+            self._scale,
+            scale if isinstance(scale, torch.Tensor) else None,
+            self.steps < 4 or self.steps % 8 == 0 or any(p.dtype == torch.float16 for p in parameters[:1]),
         )
         if error is None:
             self.history.add(reading)
@@ -343,7 +359,8 @@ class Watch:
             return False
         self._note(finding)
         if self.on_finding == "stop":
-            saved.slot.put_back()
+            first = [s for s in self.timeline if s.number == finding.step and s.slot is not None]
+            (first[0] if first else saved).slot.put_back()
         return True
 
     def _without_snapshot(self, trip, saved):
