@@ -12,7 +12,6 @@ from .clue import NOTE, Answer, Clue, Place
 WIDTH = 120
 SCREEN = 40
 """Lines, the closing ones included."""
-CLOSING = 9
 PLACES = 3
 
 
@@ -21,11 +20,11 @@ def lines(answer: Answer, everything: bool = False) -> list[str]:
     body: list[str] = []
     end = list(_closing(answer, everything))
     left = 0
-    for clue in answer.clues:
+    for at, clue in enumerate(answer.clues):
         told = list(_clue(clue, everything))
         if not everything and body and len(body) + len(told) + len(end) + 2 > SCREEN:
-            left += 1
-            continue
+            left = len(answer.clues) - at
+            break
         body += told
     more = [f"{left} more: --all"] if left else []
     return [ascii_line(line) for line in [*_opening(answer), *body, *more, *end]]

@@ -250,3 +250,18 @@ def test_the_data_set_that_the_record_of_a_run_names_is_looked_at_too(run, tmp_p
     assert "images that cannot be read" in done.stdout
     written(tmp_path, "run/args.yaml", GOOD + "data: gone.yaml\n")
     assert run("--gpu", "Tesla T4", folder=tmp_path / "run").returncode == 0
+
+
+def test_what_does_not_fit_a_screen_is_counted_and_nothing_weaker_takes_its_place() -> None:
+    long = "because " * 120
+    clues = [
+        diagnose.Clue(f"a.n{n}", f"clue {n}", long if n % 2 else "short", "do", "proved", 90 - n) for n in range(12)
+    ]
+    lines = tell.lines(diagnose.Answer(tuple(clues), ("x",), next_steps=("go on",)))
+    shown = [int(line.rpartition(" ")[2]) for line in lines if line.startswith("[proved]")]
+    assert shown == list(range(len(shown)))
+    assert f"{12 - len(shown)} more: --all" in lines
+    assert len(lines) <= tell.SCREEN
+    every = tell.lines(diagnose.Answer(tuple(clues), ("x",)), everything=True)
+    assert sum(line.startswith("[proved]") for line in every) == 12
+    assert all(len(line) <= tell.WIDTH for line in every)
