@@ -86,7 +86,7 @@ class Shadows:
         self._file(out, shadow_out, aliases)
 
     def _run(self, func, name, given):
-        args, kwargs = given
+        args, kwargs = tree_map(_spared, given) if opfacts.written(func) else given
         if opfacts.is_random(func) or name in opfacts.UNFILLED:
             return None
         if name == "_amp_foreach_non_finite_check_and_unscale_":
@@ -116,6 +116,11 @@ class Shadows:
         target = self.of(tensor)
         if shadow is not None and shadow.shape == tensor.shape and shadow.dtype == torch.float64:
             target.copy_(shadow)
+
+
+def _spared(value):
+    """Integers and masks have no shadow: an operator in place must not change the real ones a second time."""
+    return value.clone() if isinstance(value, torch.Tensor) and not is_float(value) else value
 
 
 def _has_storage(tensor):
