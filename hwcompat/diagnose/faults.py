@@ -68,9 +68,9 @@ RULES: Mapping[str, Rule] = {
     "label.not-a-number": Rule(
         "cells that are no number", DROPS, "correct these rows", PROVED, 62, source=VERIFY,
     ),
-    "label.negative": Rule(
-        "negative coordinates", f"below -0.01 a row is refused. {DROPS}", "clip the boxes to the image", PROVED, 40,
-        source=VERIFY,
+    "label.range": Rule(
+        "coordinates below 0 or above 1", f"below -0.01 and above 1.01 a row is refused. {DROPS}",
+        "clip the boxes to the image", PROVED, 40, source=VERIFY,
     ),
     "label.zero-area": Rule(
         "boxes without area", "IoU losses bear them; a loss that takes log(w) or divides by the area gives NaN or "

@@ -133,9 +133,11 @@ def _faults(file: str, row: Row, classes: int | None, size: tuple[int, int] | No
     if max(coordinates) >= PIXELS:
         yield Fault("label.pixels", file, row.line, "coordinate", f"{max(coordinates):g}")
         return
-    if min(coordinates) < LOWER:
-        yield Fault("label.negative", file, row.line, "coordinate", f"{min(coordinates):g}")
-        if len(row.cells) == 5 and min(row.cells[3:5]) < 0:
+    box = len(row.cells) == 5 or row.is_pose
+    if min(coordinates) < LOWER or max(coordinates) > UPPER or (box and min(row.cells[3:5]) < 0):
+        farthest = max(coordinates, key=lambda cell: abs(cell - 0.5))
+        yield Fault("label.range", file, row.line, "coordinate", f"{farthest:g}")
+        if box and min(row.cells[3:5]) <= 0:
             yield Fault("label.zero-area", file, row.line, "w, h", f"{row.cells[3]:g}, {row.cells[4]:g}")
         return
     x, y, w, h = row.box
