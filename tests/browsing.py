@@ -35,7 +35,7 @@ PLACES = {
 }
 """Where the installers of browsers put them on systems that do not add them to PATH."""
 
-LAPTOP, PHONE = (1280, 800), (360, 740)
+LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
 def find_chromium(own: str) -> str | None:
@@ -67,6 +67,11 @@ class Watch:
     def __call__(self) -> list[str]:
         """What must not happen: a request that leaves the disk, a console line, an error, a dialog, a broken policy."""
         return [f"asked for {url}" for url in self.requests if not stays(url)] + self.said
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self.requests.clear()
+        self.said.clear()
 
 
 def stays(url: str) -> bool:
@@ -101,10 +106,43 @@ def watch(context: BrowserContext) -> Watch:
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 
 
+# Of elements that repeat, two of each kind stay: what they are made of tells kinds apart. Contrast takes most of axe's
+# time, so that a long table takes minutes whole.
+THIN = """() => {
+    const seen = new Map();
+    const facts = element => `${element.tagName} ${element.className} ${element.getAttribute('role')}`;
+    for (const element of document.querySelectorAll('tbody tr, li, details, option, article, dd')) {
+        const kind = [...new Set([...element.querySelectorAll('*')].map(facts))].sort().join() + facts(element) +
+            facts(element.parentElement) + element.closest('[id]')?.id.replace(/\\d+/g, '');
+        seen.set(kind, (seen.get(kind) ?? 0) + 1);
+        if (seen.get(kind) > 2) element.dataset.testExtra = '';
+    }
+    document.querySelectorAll('[data-test-extra]').forEach(element => element.remove());
+}"""
+SLOW = ("color-contrast", "target-size", "link-in-text-block")
+
+
 def axe(page: Page, rules: tuple[str, ...] = RULES) -> list[str]:
-    """What axe-core finds wrong on the page as it stands: one line a rule and element."""
+    """What axe-core finds wrong on the page: one line a rule and element. Leaves the page thinned out."""
     page.evaluate(_axe_source())
-    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", list(rules))
+    found = _axe(page, {"rules": {name: {"enabled": False} for name in SLOW}}, rules)
+    thin(page)
+    return found + _axe(page, {"runOnly": {"type": "rule", "values": list(SLOW)}}, rules)
+
+
+def thin(page: Page) -> None:
+    """Take out what repeats on the page."""
+    page.evaluate(THIN)
+
+
+def _axe(page: Page, options: dict[str, Any], rules: tuple[str, ...]) -> list[str]:
+    asked = {
+        "resultTypes": ["violations"],
+        "preload": False,
+        "runOnly": {"type": "tag", "values": list(rules)},
+        **options,
+    }
+    found = page.evaluate("options => axe.run(document, options)", asked)
     return [
         f"{one['id']} ({one['impact']}): {' '.join(map(str, node['target']))}: {node['failureSummary']}"
         for one in found["violations"]
@@ -153,6 +191,22 @@ CUT_OFF = """() => [...document.body.querySelectorAll('*')]
 """
 
 
+SCROLLS = """() => [...document.body.querySelectorAll('*')]
+    .filter(element => element.checkVisibility())
+    .filter(element => {
+        const style = getComputedStyle(element), moves = axis => ['auto', 'scroll'].includes(axis);
+        return (moves(style.overflowX) && element.scrollWidth > element.clientWidth + 1) ||
+            (moves(style.overflowY) && element.scrollHeight > element.clientHeight + 1);
+    })
+    .map(element => `${element.tagName.toLowerCase()}.${element.className}: ${element.textContent.trim().slice(0, 60)}`)
+"""
+
+
+def scrolls(page: Page) -> list[str]:
+    """Boxes that show a part of what they hold: nobody can scroll them on paper."""
+    return list(page.evaluate(SCROLLS))
+
+
 def too_wide(page: Page) -> list[str]:
     """What makes the page scroll sideways."""
     return list(page.evaluate(TOO_WIDE))
@@ -177,8 +231,9 @@ FOCUSED = """() => {
     if (!element || element === document.body) return null;
     const box = element.getBoundingClientRect(), style = getComputedStyle(element);
     const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1 &&
-        !/(, ?0\\)|transparent)$/.test(style.outlineColor);
-    const middle = [box.left + box.width / 2, box.top + box.height / 2];
+        !/^(rgba.*, 0\\)|transparent)$/.test(style.outlineColor);
+    const within = (low, high, end) => (Math.max(low, 0) + Math.min(high, end)) / 2;  // of the part in the window
+    const middle = [within(box.left, box.right, innerWidth), within(box.top, box.bottom, innerHeight)];
     const top = document.elementFromPoint(...middle);
     const own = top && (element.contains(top) || top.contains(element) || top.closest('label')?.control === element);
     return {
@@ -202,10 +257,21 @@ class Stop:
     covered: bool
 
 
+JUMPS = "() => [...document.querySelectorAll('[tabindex]')].some(element => element.tabIndex > 0)"
+
+# A blur alone leaves the place where Tab goes on.
+FROM_THE_TOP = """() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+    scrollTo(0, 0);
+}"""
+
+
 def tab_stops(page: Page, most: int = 400) -> list[Stop]:
     """What Tab stops at, from the top of the page until it leaves it; at most `most` stops."""
     page.evaluate(FOCUSABLE)
-    page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
+    page.evaluate(FROM_THE_TOP)
     stops: list[Stop] = []
     for _ in range(most):
         page.keyboard.press("Tab")
@@ -227,7 +293,7 @@ def keyboard(page: Page) -> list[str]:
         *(f"{stop.name}: focused outside the window" for stop in stops if not stop.seen),
         *(f"{stop.name}: focused under something else" for stop in stops if stop.covered),
         *(f"Tab never stops at element {place}" for place in missed),
-        *(["Tab does not follow the order of the page"] if places != sorted(places) else []),
+        *(["Tab does not follow the order of the page"] if places != sorted(places) or page.evaluate(JUMPS) else []),
         *(["Tab stops twice at an element"] if len(places) != len(set(places)) else []),
     ]
 
@@ -251,14 +317,15 @@ def moving(page: Page) -> list[str]:
 
 
 LIGHTNESS = """element => {
-    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
+    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1})
+        .getContext('2d', {willReadFrequently: true});
     const lightness = color => {
         canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
         return canvas.getImageData(0, 0, 1, 1).data.slice(0, 3).reduce((sum, part) => sum + part, 0);
     };
     const ground = () => {
         for (let at = element; at; at = at.parentElement)
-            if (!/(, ?0\\)|transparent)$/.test(getComputedStyle(at).backgroundColor))
+            if (!/^(rgba.*, 0\\)|transparent)$/.test(getComputedStyle(at).backgroundColor))
                 return getComputedStyle(at).backgroundColor;
         return 'white';
     };
@@ -270,3 +337,14 @@ def dark(page: Page) -> bool:
     """Whether the page is light text on a dark ground."""
     text, ground = page.evaluate(f"() => ({LIGHTNESS})(document.body)")
     return bool(text > ground)
+
+
+def still(page: Page) -> None:
+    """Wait until the page has answered what was done to it: timers that it set before, and its scrolling."""
+    page.evaluate("""async () => {
+        await new Promise(done => setTimeout(done, 150));
+        for (let same = 0, last = scrollY; same < 5; last = scrollY) {
+            await new Promise(requestAnimationFrame);
+            same = scrollY === last ? same + 1 : 0;
+        }
+    }""")

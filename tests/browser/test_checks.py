@@ -41,7 +41,7 @@ def shown(chromium: Browser, tmp_path: Path):
         context.close()
 
 
-PHONE = {"viewport": {"width": browsing.PHONE[0], "height": browsing.PHONE[1]}}
+PHONE = {"viewport": browsing.PHONE}
 
 
 def test_a_sound_page_passes_every_check(shown):
@@ -107,6 +107,11 @@ def test_what_makes_a_phone_scroll_sideways_is_found(shown, body: str):
 def test_a_box_that_scrolls_by_itself_is_not_too_wide(shown):
     page, _ = shown(body='<div style="overflow-x: auto"><div style="width: 900px">wide</div></div>', **PHONE)
     assert browsing.too_wide(page) == []
+
+
+def test_what_paper_would_lose_is_found(shown):
+    page, _ = shown(body='<div style="overflow-x: auto"><div style="width: 3000px">wide</div></div>')
+    assert browsing.scrolls(page)
 
 
 def test_text_that_is_cut_off_is_found(shown):
