@@ -30,7 +30,7 @@ class Counterfactuals:
         return self._run("with eps at least 1e-4", once=lambda: self._groups("eps", lambda v: max(v, 1e-4)))
 
     def lr(self):
-        for factor in (0.1, 0.01, 0.001):
+        for factor in (0.1, 0.01, 1e-4, 1e-8, 1e-12):
             text = "with the learning rate times %g" % factor
             trial = self._run(text, each=None, once=lambda f=factor: self._groups("lr", lambda v: v * f))
             if trial.better:
@@ -39,6 +39,9 @@ class Counterfactuals:
 
     def input(self):
         return self._run("with the inputs scaled to mean 0 and standard deviation 1", batch=self._standardised)
+
+    def outlier(self):
+        return self._run("with the largest sample of the last batch replaced by the median one", batch=self._tamed)
 
     def init(self):
         return self._run("with the default initialisation of every layer", once=self._default_init)
@@ -95,6 +98,21 @@ class Counterfactuals:
             return tensor
         wide = tensor.detach().double()
         return ((wide - wide.mean()) / wide.std().clamp_min(1e-12)).to(tensor.dtype)
+
+    def _tamed(self, saved):
+        """The first argument, in the last step with the largest sample of each input replaced by a median one."""
+        if saved is not self.timeline[-1] or not saved.args:
+            return None
+        paths = {id(t): "batch[0]" + path for path, t in trees.leaves(saved.args[0])}
+        return trees.mapped(saved.args[0], lambda t: self._median_sample(t, paths.get(id(t), "")))
+
+    def _median_sample(self, tensor, path):
+        if (self.inputs and path not in self.inputs) or not tensor.is_floating_point() or tensor.dim() < 2:
+            return tensor
+        sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
+        changed = tensor.detach().clone()
+        changed[int(sizes.argmax())] = changed[int(sizes.median(0).indices)]
+        return changed
 
     @contextlib.contextmanager
     def _clipping(self):

@@ -99,6 +99,7 @@ class Diagnosis:
             gradient_norms=tuple(case.history.gradients),
             optimizer=observing.optimizer_facts(self.state.optimizers),
             input_max=observing.input_max(args, kwargs, inputs),
+            outlier=observing.outlier(args, kwargs, inputs),
             light=case.light,
             growth=_growth(losses, case.history.weights, shadow_loss),
             batch_size=observing.batch_size(args, kwargs),
@@ -166,6 +167,7 @@ class Diagnosis:
             first_bad_module=(module, output_only),
             live_inputs_same=same,
             from_output=from_output,
+            live_input_bad=_bad_input(case.traced),
             exact=obs.exact and again.value == third.value,
         )
         return replace(obs, audit=self._operators_of(module))
@@ -220,12 +222,19 @@ def wanted_trials(obs, case):
             names.append("zero_grad")
         if facts.weight_decay * facts.lr > 0.1:
             names.append("weight_decay")
+    if obs.outlier and obs.outlier[1] > 1e3:
+        names.append("outlier")
     if obs.input_max > 10.0:
         names.append("input")
-    if obs.weight_outlier[1] > 3.0 and (not case.timeline or case.timeline[0].number == 0):
+    recurrent = bool(obs.root and obs.root.calls >= MANY)
+    if (
+        obs.weight_outlier[1] > 3.0
+        and not (recurrent and diverged)
+        and (not case.timeline or case.timeline[0].number == 0)
+    ):
         names.append("init")
     if diverged:
-        if obs.root and obs.root.calls >= MANY:
+        if recurrent:
             names.append("clip")
         names.append("lr")
     return names
@@ -242,7 +251,7 @@ def runs_away(obs):
 def _trials_for_silence(obs, case):
     if obs.grads.lost > 0.05:
         return []
-    if obs.zero_matrices >= 2:
+    if len(obs.zero_matrices) >= 2:
         return ["baseline", "init"]
     return ["baseline", "lr"] if obs.growth > 2.0 else []
 
@@ -276,6 +285,12 @@ def _first_bad(traced):
         if gave is not None and not is_finite(gave):
             return name, given is None or is_finite(given), index
     return "", False, len(traced)
+
+
+def _bad_input(traced):
+    """The module that was given a bad value before any module made one."""
+    first = traced[0] if traced else ("", None, None)
+    return (first[0] or "the model") if first[1] is not None and not is_finite(first[1]) else ""
 
 
 def _same_until(live, again, index, reading, value):

@@ -37,6 +37,26 @@ def bad_batch(obs):
     )
 
 
+def giant_sample(obs):
+    """One sample is far larger than the rest, and without it (scaled down) the steps are sane."""
+    trial = obs.trial("outlier")
+    if not obs.outlier or trial is None or not trial.better:
+        return None
+    sample, ratio = obs.outlier
+    return found(
+        obs,
+        "bad-data",
+        "by counterfactual",
+        ("sample %d is %s times larger than the median sample of its batch" % (sample, number(ratio)), trial.text),
+        "repair or drop this sample",
+        phase="data",
+        module=DATA,
+        sample=sample,
+        op="",
+        source="",
+    )
+
+
 ERRORS = (
     (
         "Expected more than 1 value per channel",
@@ -47,6 +67,7 @@ ERRORS = (
     ("out of range in self", "bad-data", "indices must be smaller than the number of embeddings"),
     ("class values must be", "bad-labels", "labels must lie in 0 .. classes - 1"),
     ("all elements of target should be between 0 and 1", "bad-labels", "targets of this loss are probabilities"),
+    ("expected target dtype to be Long", "bad-labels", "class labels must be integers: labels.long()"),
     ("expected scalar type Long", "bad-labels", "class labels must be integers: labels.long()"),
     ("expected floating point type for target", "bad-labels", "targets of this loss are floating point"),
     ("unscale_() has already been called", "scaler-misuse", "call scaler.unscale_(optimizer) once a step"),
@@ -122,7 +143,7 @@ def weights_bad_from_the_start(obs):
 
 def everything_zero(obs):
     """Weights of 0 in layer after layer: no gradient gets past them."""
-    if obs.trip != "zero gradients" or obs.zero_matrices < 2 or obs.grads.lost > 0.05:
+    if obs.trip != "zero gradients" or len(obs.zero_matrices) < 2 or obs.grads.lost > 0.05:
         return None
     trial, same = obs.trial("init"), obs.trial("baseline")
     better = bool(trial and same and trial.better and trial.lower_than(same, 1.0))
@@ -132,12 +153,12 @@ def everything_zero(obs):
         "by counterfactual" if better else "suspected",
         (
             "%d weight matrices are entirely 0, and %d %% of the gradient is"
-            % (obs.zero_matrices, round(100 * obs.grads.zero)),
+            % (len(obs.zero_matrices), round(100 * obs.grads.zero)),
             trial.text if trial else "",
         ),
         "use the layers' default initialisation; only the last layer may start at 0",
         phase="forward",
-        module=obs.weight_outlier[0],
+        module=obs.zero_matrices[0].rpartition(".")[0],
     )
 
 
@@ -196,6 +217,17 @@ def not_reproduced(obs):
     if obs.reproduced or obs.error is not None:
         return None
     module, output_only = obs.first_bad_module
+    if obs.live_input_bad:
+        return found(
+            obs,
+            "bad-data",
+            "suspected",
+            ("in the live step %s was given non-finite values; run again it is not" % obs.live_input_bad,)
+            + tuple("could not be replayed: " + line for line in obs.not_replayable),
+            "check the data where they are read; hand them to watch.step as its batch to learn which sample it is",
+            phase="data",
+            module=DATA,
+        )
     if obs.not_replayable or obs.live_inputs_same is False or not obs.exact:
         return _not_replayable(obs, module)
     if obs.live_inputs_same is None and not output_only:
@@ -264,6 +296,24 @@ def optimizer_eps(obs):
         "proved",
         (birth_line(obs), "eps=%g is 0 in the type of the weights" % obs.optimizer.eps),
         "eps=1e-4 for half weights, or keep float32 weights and use autocast",
+        module=OPTIMIZER,
+    )
+
+
+def never_scaled(obs):
+    """The scaler divides gradients that nobody multiplied."""
+    if obs.trip != "still" or not obs.unscaled or obs.scaled or not (obs.scale or 0.0) > 16.0:
+        return None
+    return found(
+        obs,
+        "scaler-misuse",
+        "proved",
+        (
+            "scaler.step() divides the gradients by %s, but backward() ran on a loss that was not multiplied by it"
+            % number(obs.scale or 0.0),
+        ),
+        "scaler.scale(loss).backward() instead of loss.backward()",
+        phase="optimizer",
         module=OPTIMIZER,
     )
 

@@ -127,7 +127,9 @@ class Observations:
     growth: float = 1.0
     diverged: bool = False
     foreign: Tuple[str, ...] = ()
-    zero_matrices: int = 0
+    zero_matrices: Tuple[str, ...] = ()
+    live_input_bad: str = ""
+    outlier: Tuple[int, float] = ()  # type: ignore[assignment]
     scale_stuck: bool = False
     bell_shaped: bool = False
     from_output: bool = False

@@ -109,9 +109,9 @@ def repeats(run, birth):
 
 
 def zero_matrices(roots):
-    """How many weights of two or more dimensions are entirely 0."""
-    weights = [p for root in roots for p in root.parameters() if p.dim() > 1 and p.requires_grad]
-    return sum(not bool(p.detach().any()) for p in weights)
+    """The names of the weights of two or more dimensions that are entirely 0."""
+    named = [pair for root in roots for pair in root.named_parameters()]
+    return tuple(name for name, p in named if p.dim() > 1 and p.requires_grad and not bool(p.detach().any()))
 
 
 def bell_shaped(roots, name):
@@ -185,6 +185,19 @@ def bad_sample(output, batch_size):
 def batch_size(args, kwargs):
     sizes = [t.shape[0] for _path, t in trees.leaves(args) + trees.leaves(kwargs) if t.dim()]
     return sizes[0] if sizes else 0
+
+
+def outlier(args, kwargs, inputs):
+    """(sample, how many times larger than the median one) of the largest sample among the model's inputs."""
+    worst = ()
+    for path, tensor in trees.leaves(args) + trees.leaves(kwargs):
+        wanted = "batch" + path in inputs if inputs else not is_label("batch" + path, inputs)
+        if wanted and tensor.is_floating_point() and tensor.dim() > 1 and tensor.shape[0] > 2:
+            sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
+            ratio = float(sizes.max() / sizes.median().clamp_min(1e-30))
+            if ratio == ratio and ratio > (worst[1] if worst else 1.0):
+                worst = (int(sizes.argmax()), ratio)
+    return worst
 
 
 def input_max(args, kwargs, inputs):

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from . import audit, opfacts
-from .shadow import Shadows, is_float, key_of
+from .shadow import Shadows, is_float, key_of, storage_of
 
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
@@ -125,7 +125,7 @@ class Recorder(TorchDispatchMode):
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
             self.taint[key] = taint
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
-            if name in opfacts.UNFILLED or all_finite(tensor):
+            if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
 
     def _bad(self, func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints):
@@ -190,7 +190,7 @@ class Recorder(TorchDispatchMode):
             events.optimizer_ran = True
         if name == "_amp_foreach_non_finite_check_and_unscale_":
             events.unscaled = True
-        elif self.scale is not None and name == "mul" and not events.scaled:
+        elif self.scale is not None and name == "mul" and spot[1] == "backward" and not events.scaled:
             events.scaled = any(t is self.scale or _same(t, self.scale) for t in args if isinstance(t, torch.Tensor))
         if (
             name in ("mul_", "_foreach_mul_", "clamp_", "_foreach_mul", "div_")
@@ -248,6 +248,11 @@ def _same(a, b):
 
 def _checkable(tensor):
     return tensor.layout == torch.strided and (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel() > 0
+
+
+def covers_storage(tensor):
+    """Whether the tensor is all there is in its memory, so that what it holds is what the memory holds."""
+    return tensor.layout != torch.strided or tensor.numel() * tensor.element_size() == storage_of(tensor).nbytes()
 
 
 def all_finite(tensor):

@@ -143,12 +143,21 @@ class History:
         return [v for v in self.losses if v is not None and is_finite(v)]
 
 
+LARGE = 1e38
+
+
+def finite(tensors):
+    """Whether every element is finite, exactly."""
+    dense = [t.detach() if t.layout == torch.strided else t.detach()._values() for t in tensors]
+    return all(bool(torch.isfinite(t).all()) for t in dense)
+
+
 def hard_trip(reading, history):
     """Why the step just read must be looked into, or an empty string."""
-    if reading.weights is not None and not is_finite(reading.weights):
-        return "weights"
     if reading.loss is not None and not is_finite(reading.loss):
         return "loss" if not reading.skipped or history.streak in TESTED_STREAKS else ""
+    if reading.weights is not None and not is_finite(reading.weights):
+        return "weights"
     if reading.gradient is not None and not is_finite(reading.gradient):
         if not reading.skipped:
             return "gradient"

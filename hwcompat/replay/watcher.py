@@ -273,10 +273,10 @@ class Watch:
             scale if isinstance(scale, torch.Tensor) else None,
             self.steps < 4 or self.steps % 8 == 0 or any(p.dtype == torch.float16 for p in parameters[:1]),
         )
+        reading = self._confirmed(reading, gradients, parameters)
         if error is None:
             self.history.add(reading)
         trip = "error" if error is not None else tripwire.hard_trip(reading, self.history)
-        trip = self._confirmed(trip, gradients, parameters)
         if not trip and tripwire.diverges(self.history):
             trip = "diverges"
         if not trip and error is None:
@@ -309,15 +309,13 @@ class Watch:
         self.copy_grads = self.replaced < 4
         self._first_grads = []
 
-    def _confirmed(self, trip, gradients, parameters):
-        """A norm in a narrow type may overflow though every element is finite."""
-        if trip == "gradient" and all(
-            bool(torch.isfinite(g if g.layout == torch.strided else g._values()).all()) for g in gradients
-        ):
-            return ""
-        if trip == "weights" and all(bool(torch.isfinite(p.detach()).all()) for p in parameters):
-            return ""
-        return trip
+    def _confirmed(self, reading, gradients, parameters):
+        """A norm may overflow though every element is finite: then it is only very large."""
+        if reading.gradient is not None and not tripwire.is_finite(reading.gradient) and tripwire.finite(gradients):
+            reading = replace(reading, gradient=tripwire.LARGE, skipped=False)
+        if reading.weights is not None and not tripwire.is_finite(reading.weights) and tripwire.finite(parameters):
+            reading = replace(reading, weights=tripwire.LARGE)
+        return reading
 
     # ---- a trip
 
