@@ -113,8 +113,12 @@ class _Reader:
                     raise ValueError(f"line {self.line}: no value, or one beyond {MOST_ELEMENT} characters") from None
 
     def _skip(self) -> None:
-        """Pass over one value of any size without keeping it."""
-        if self._peek() not in ("{", "["):
+        """Pass over one value without keeping it: a list by its elements, an object of any size sign by sign."""
+        if self._peek() == "[":
+            for _ in self._list(""):
+                pass
+            return
+        if self._peek() != "{":
             self._value()
             return
         depth, quoted = 0, False
