@@ -40,7 +40,7 @@ class Diagnosis:
             return None
         obs = self._common(run)
         if observing.started_bad(run) and case.before is not None:
-            return Diagnosis(self.replayer, case.one_earlier()).observe()
+            return self._earlier(case)
         if run.bad or run.error is not None:
             obs = self._births(obs, run)
         elif hard:
@@ -55,10 +55,17 @@ class Diagnosis:
             )
         return self._trials(obs)
 
+    def _earlier(self, case):
+        """The weights were bad when the step began: the step before is the one to look at."""
+        earlier = Diagnosis(self.replayer, case.one_earlier())
+        obs = earlier.observe()
+        self.birth = earlier.birth
+        return obs
+
     def _audited(self):
         """A live linear operator was finite and wrong: find it in a re-run and replay it; None where all is right."""
         self.run = run = self.replayer.recorded(self.case.saved, shadow=False, check=True)
-        birth = run.recorder.suspect
+        birth = self.birth = run.recorder.suspect
         if birth is None:
             return None
         obs = self._common(run)

@@ -98,6 +98,21 @@ POSITIVE = words(
 """Operators whose exact result is not zero, or can be smaller than the type holds; where they give 0 it underflowed."""
 
 
+REPLAYABLE = (
+    LINEAR
+    | SUMS
+    | DIVIDING
+    | LOGS
+    | POINTS
+    | SOFTMAX
+    | STATISTICS
+    | NORMS
+    | LOSSES
+    | POSITIVE
+    | words("add add_ sub sub_ relu tanh gelu silu leaky_relu elu hardtanh erf sin cos abs neg clamp square addcmul")
+)
+"""What a capture may hold: operators that compute, allocate what they are given, and touch nothing else."""
+
 PASSING = words(
     """
     _to_copy clone copy_ clamp clamp_min clamp_max neg cat stack _unsafe_view slice_backward

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Tuple
 
 import torch
 
-from . import places, stillness, trees, tripwire
+from . import capture, places, stillness, trees, tripwire
 from .audit import Auditor
 from .diagnosis import HARD, Diagnosis
 from .finding import Finding
@@ -99,6 +99,7 @@ class Watch:
         self.open: Any = None
         self.audited = (time.monotonic(), 0.0)
         self.looks = 0
+        self.captured: Any = None
 
     def _depth(self):
         """Snapshots that fit: two to restore from, and up to three more for counterfactuals."""
@@ -343,9 +344,9 @@ class Watch:
             self.history.stuck(),
             self.seconds,
         )
-        finding = None
+        finding, diagnosis = None, Diagnosis(self.replayer, case)
         try:
-            finding = Diagnosis(self.replayer, case).finding()
+            finding = diagnosis.finding()
         finally:
             after.put_back()
             self.python.restore(python[1])
@@ -356,6 +357,8 @@ class Watch:
         if finding is None:
             return False
         self._note(finding)
+        if diagnosis.birth is not None and diagnosis.birth.args is not None:
+            self.captured = (diagnosis.birth, finding)
         if self.on_finding == "stop":
             first = [s for s in self.timeline if s.number == finding.step and s.slot is not None]
             (first[0] if first else saved).slot.put_back()
@@ -380,6 +383,15 @@ class Watch:
             self.finding = finding
 
     # ---- the end
+
+    def save_capture(self, path, include_inputs=False):
+        """Writes the operator at which the (last) finding was made; its inputs only if asked. See module `capture`.
+
+        Raises CaptureError where no finding goes back to an operator.
+        """
+        if self.captured is None:
+            raise capture.CaptureError("no finding that goes back to one operator")
+        capture.save(path, self.captured[0], self.captured[1], include_inputs)
 
     def report(self):
         """A short account: the findings, or a clean bill with what was and was not checked."""
