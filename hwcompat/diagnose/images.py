@@ -32,7 +32,7 @@ def require_pillow() -> None:
     except ImportError:
         raise MachineError(
             "images are read with Pillow, which is not installed",
-            'python -m pip install "pillow>=10.0" (the extra "data" of hwcompat), or leave the images out with --images no',
+            'python -m pip install "pillow>=10.0" (the extra "data"), or leave the images out: --images no',
         ) from None
 
 
