@@ -46,7 +46,7 @@ LAYERS = (
         "tablerows",
         "spelling",
     ),
-    ("redaction", "wording", "markdown"),
+    ("redaction", "wording", "markdown", "watching"),
     ("model", "errors", "probes", "replay"),
 )
 HEIGHT = {name: len(LAYERS) - n for n, row in enumerate(LAYERS) for name in row}
