@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from hwcompat.model import Row
 
 if TYPE_CHECKING:
     from conftest import Profile
+    from playwright.sync_api import Browser
 
 ATTACKS = (
     "<script>window.ran = 1</script>",
@@ -100,3 +103,21 @@ def test_the_search_of_hostile_cards_works(profile: Callable[..., Profile], host
     browsing.still(page)
     assert page.evaluate("() => window.ran ?? null") is None
     assert page.locator("#results tbody tr[data-card]:visible").count() >= 1
+
+
+def test_the_same_checks_fail_on_pages_that_were_not_escaped(chromium: Browser, hostile: Path):
+    """The page with its entities undone and without its policy: what the other tests would see then."""
+    text = (hostile / "gpu" / "nvidia-geforce-gtx-1660.html").read_text(encoding="utf-8")
+    broken = hostile / "gpu" / "unescaped.html"
+    linked = re.sub("<meta http-equiv[^>]*>", "", text) + '<a href="javascript:window.ran=6">a row&apos;s address</a>'
+    broken.write_text(html.unescape(linked), encoding="utf-8")
+    context = chromium.new_context()
+    seen = browsing.watch(context)
+    page = context.new_page()
+    page.goto(broken.as_uri())
+    page.wait_for_timeout(300)
+    ran, scripts, _ = page.evaluate(STATE)
+    told = (ran is not None, scripts > 1, bool(page.evaluate(HANDLERS)), bool(page.evaluate(BAD_LINKS)), bool(seen()))
+    context.close()
+    broken.unlink()
+    assert told == (True, True, True, True, True)
