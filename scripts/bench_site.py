@@ -53,8 +53,9 @@ def build(rows: Path, out: Path) -> None:
         if end.code:
             raise
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"seconds": seconds, "peak": peak}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(json.dumps({"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "peak": peak}))
 
 
 def built(rows: Path, out: Path) -> dict[str, float]:
@@ -166,6 +167,7 @@ def report(folder: Path, count: int, repeat: int, times: int) -> int:
     print(
         f"build     {seconds:.1f} s at best of {[round(run['seconds'], 1) for run in runs]}, {peak // MIB} MiB at most"
     )
+    print(f"          {min(run['cpu'] for run in runs):.1f} s of CPU")
     _tell_files(out)
     over = [] if seconds <= BUILD_SECONDS else ["build"]
     for page in ("index.html", _greatest(out, "gpu")):
