@@ -31,6 +31,7 @@ __all__ = [
     "Clue",
     "Knowledge",
     "as_json",
+    "card",
     "command",
     "data",
     "next_steps",
@@ -137,18 +138,28 @@ def results(path: Path, known: Knowledge) -> Answer:
     return Answer(ordered([*clues, *_card_is_known(clues, known)]), (told,), notes, ("training record",), tuple(gaps))
 
 
+def card(known: Knowledge) -> Answer:
+    """What is known of the card itself, where no settings say what a run asked of it."""
+    told = " or ".join(gpu_words(gpu) for gpu in known.machine.gpus) if known.machine else ""
+    clues = _faulty_card(known, "a run with AMP on gives NaN or mAP 0 there")
+    return Answer(ordered(clues), (told or "the card",), (), ("card",), tuple(_machine_gaps(known)))
+
+
 def _card_is_known(clues: Sequence[Clue], known: Knowledge) -> Iterator[Clue]:
     """A run that went wrong on a card whose float16 is known to be faulty."""
+    if any(clue.weight >= 50 for clue in clues):
+        yield from _faulty_card(known, "what the record shows is what this fault looks like, if the run used AMP")
+
+
+def _faulty_card(known: Knowledge, means: str) -> Iterator[Clue]:
     rec = known.machine
-    wrong = any(clue.weight >= 50 for clue in clues)
-    if rec is None or not wrong or _verdict(rec, "amp_fp16") != "faulty":
+    if rec is None or _verdict(rec, "amp_fp16") != "faulty":
         return
     because = rec.verdicts["amp_fp16"].because
-    card = " or ".join(gpu_words(gpu) for gpu in rec.gpus) or rec.device
+    named = " or ".join(gpu_words(gpu) for gpu in rec.gpus) or rec.device
     yield Clue(
-        "hardware.card-is-known", f"float16 is faulty on {card}",
-        f"{because[0] if because else 'the matrix says so'}; what the record shows is what this fault looks like, "
-        "if the run used AMP",
+        "hardware.card-is-known", f"float16 is faulty on {named}",
+        f"{because[0] if because else 'the matrix says so'}; {means}",
         "train with AMP off, from pretrained weights; do not resume", SUSPECTED, 91, "hardware",
         "hwcompat recommend --explain",
     )  # fmt: skip

@@ -26,8 +26,8 @@ def answer(found: Dataset) -> Answer:
 
 def _faults(found: Dataset) -> Iterator[Clue]:
     for rule, told in RULES.items():
-        places = [fault for split in found.splits for fault in split.tally.places.get(rule, ())]
-        count = sum(split.tally.counts[rule] for split in found.splits)
+        places = [fault for split in _distinct(found) for fault in split.tally.places.get(rule, ())]
+        count = sum(split.tally.counts[rule] for split in _distinct(found))
         if count:
             yield Clue(
                 rule, told.what, told.why, told.change, told.certainty, told.weight, told.cause, told.source,
@@ -35,7 +35,17 @@ def _faults(found: Dataset) -> Iterator[Clue]:
             )  # fmt: skip
 
 
+def _distinct(found: Dataset) -> list[Split]:
+    """Splits that look at other images: a file is told once, though train and val be the same folder."""
+    return list({split.folders or (split.name,): split for split in reversed(found.splits)}.values())[::-1]
+
+
 def _description(found: Dataset) -> Iterator[Clue]:
+    if len(_distinct(found)) < len(found.splits):
+        yield Clue(
+            "data.same-images", "two of its parts are the same images", "mAP then tells what was learnt by heart",
+            "validate with images that training never shows", PROVED, 8, "bad-data", FORMAT, (Place(found.path),),
+        )  # fmt: skip
     if found.wrong_count:
         yield Clue(
             "data.class-count", found.wrong_count, "the client stops, or the head does not fit the labels",

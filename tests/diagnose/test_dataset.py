@@ -198,6 +198,16 @@ def test_a_class_beyond_the_names_and_counts_that_disagree(tmp_path):
     assert {"data.class-twice", "data.class-missing"} <= found(answer)
 
 
+def test_a_file_is_told_once_though_it_trains_and_validates(tmp_path):
+    make(tmp_path)
+    written(tmp_path, "labels/train/0.txt", "0 nan 0.5 0.2 0.2\n")
+    answer = yolo(tmp_path, YAML.replace("images/val", "images/train"))
+    assert clue(answer, "label.nonfinite").count == 1
+    assert clue(answer, "data.same-images").weight < 10
+    make(tmp_path, split="val")
+    assert "data.same-images" not in found(yolo(tmp_path))
+
+
 def test_imbalance_is_a_note(tmp_path):
     make(tmp_path, 2)
     make(tmp_path, split="val")
