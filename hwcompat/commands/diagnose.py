@@ -38,16 +38,26 @@ files = click.Path(path_type=Path)
 @click.option("--folklore", "list_folklore", is_flag=True, help="List the advice that does not help, and stop.")
 @click.option("--all", "everything", is_flag=True, help="Every clue with all its places, not one screen.")
 @click.option("--check", is_flag=True, help="Exit 1 if anything was found.")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM ...]")
 @python_option
 @json_option
 @output_option
 def diagnose(
-    list_folklore: bool, as_json: bool, output: Path | None, everything: bool, check: bool, **inputs: Any
+    program: tuple[str, ...],
+    list_folklore: bool,
+    as_json: bool,
+    output: Path | None,
+    everything: bool,
+    check: bool,
+    **inputs: Any,
 ) -> int:
     """Find out why a training gives NaN or mAP 0, from its settings, its data and its record, without running it.
 
-    With no option: looks for the files of a run in the current folder.
+    With no option: looks for the files of a run in the current folder. With a program behind -- (hwcompat diagnose --
+    python train.py): runs it, watches its steps and tells why one goes bad; the exit code is the program's.
     """
+    if program:
+        return _watched(program, as_json, output, check, [name for name, value in inputs.items() if value])
     from hwcompat import diagnose as diagnosing
     from hwcompat.diagnose import folklore, tell
 
@@ -63,6 +73,25 @@ def diagnose(
     if as_json or output:
         say(*lines[:1])
     return 1 if check and answer.findings else 0
+
+
+def _watched(program: tuple[str, ...], as_json: bool, output: Path | None, check: bool, others: list[str]) -> int:
+    """Runs the program; what it prints stays its own, so what we say goes to stderr and to a file."""
+    from hwcompat.diagnose import launch
+
+    wrong = [name for name in others if name != "images"]
+    if wrong or (as_json and output is None):
+        what = f"--{wrong[0].rstrip('s').replace('_', '-')} reads files" if wrong else "--json needs -o FILE here"
+        raise UsageError(
+            f"{what}: stdout belongs to the program", "hwcompat diagnose --json -o found.json -- python ..."
+        )
+    launched = launch.run(program)
+    told = launch.lines(launched)
+    if output:
+        texts = [str(finding["text"]) for finding in launched.findings]
+        give(json.dumps(launch.as_json(launched, program), indent=1) if as_json else "\n".join(texts or told), output)
+    say(*told)
+    return launched.exit_code or int(check and bool(launched.findings))
 
 
 def _knowledge(gpu: tuple[str, ...], python: str | None) -> Knowledge:
