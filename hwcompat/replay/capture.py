@@ -134,7 +134,7 @@ def load_capture(path):
 
 
 def replay_capture(capture, device="cpu"):
-    """Runs the captured operator on `device` and judges it: a Replay. Without inputs, numbers of their size stand in."""
+    """Runs the captured operator on `device` and judges it: a Replay. Without inputs, numbers like them stand in."""
     from .capture_replay import replay
 
     return replay(capture_check.checked(capture, KIND, SCHEMA), device)

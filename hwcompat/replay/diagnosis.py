@@ -6,11 +6,14 @@ from dataclasses import replace
 from . import logic, observing, opreplay
 from .counterfactual import Counterfactuals
 from .observations import Observations
+from .ranks import PEER
+from .rerun import distributed
 from .trace import Trace, traced
 from .tripwire import is_finite
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
+SHADOW = "the step in float64 beside it"
 
 
 class Diagnosis:
@@ -43,6 +46,8 @@ class Diagnosis:
             return self._earlier(case)
         if run.bad or run.error is not None:
             obs = self._births(obs, run)
+        elif self._spoilt_elsewhere():
+            return None
         elif hard:
             obs = self._vanished(obs)
         else:
@@ -55,6 +60,11 @@ class Diagnosis:
             )
         return self._trials(obs)
 
+    def _spoilt_elsewhere(self):
+        """Among several processes a bad gradient after a sane loss came in from another one."""
+        loss = self.case.reading.loss if self.case.reading is not None else None
+        return self.case.trip == PEER or (distributed() and loss is not None and is_finite(loss))
+
     def _earlier(self, case):
         """The weights were bad when the step began: the step before is the one to look at."""
         earlier = Diagnosis(self.replayer, case.one_earlier())
@@ -64,7 +74,12 @@ class Diagnosis:
 
     def _audited(self):
         """A live linear operator was finite and wrong: find it in a re-run and replay it; None where all is right."""
-        self.run = run = self.replayer.recorded(self.case.saved, shadow=False, check=True)
+        case, run = self.case, self._checked(self.case.saved)
+        if run.recorder.suspect is not None and case.saved.number == 1 and case.before is not None:
+            first = self._checked(case.before)  # step 1 is the first that is audited; step 0 may have been as bad
+            if first.recorder.suspect is not None:
+                run, self.case = first, replace(case, saved=case.before)
+        self.run = run
         birth = self.birth = run.recorder.suspect
         if birth is None:
             return None
@@ -76,6 +91,9 @@ class Diagnosis:
             root=observing.root_facts(birth, run, inputs, obs.batch_size),
             replay=opreplay.examine(birth, silent=True, device=device),
         )
+
+    def _checked(self, saved):
+        return self.replayer.recorded(saved, shadow=False, check=True)
 
     def _common(self, run):
         case, events = self.case, run.recorder.events
@@ -110,8 +128,8 @@ class Diagnosis:
             light=case.light,
             growth=_growth(losses, case.history.weights, shadow_loss),
             batch_size=observing.batch_size(args, kwargs),
-            checked=("the step again under the recorder, with a float64 shadow",),
-            not_checked=() if run.recorder.shadows.alive else (run.recorder.shadows.why,),
+            checked=("the step again under the recorder",) + ((SHADOW,) if run.recorder.shadows.alive else ()),
+            not_checked=() if run.recorder.shadows.alive else ("%s: %s" % (SHADOW, run.recorder.shadows.why),),
         )
 
     def _shadow_loss(self, run):

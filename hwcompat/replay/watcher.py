@@ -2,12 +2,13 @@
 
 import contextlib
 import time
+import traceback
 from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Tuple
 
 import torch
 
-from . import capture, places, stillness, trees, tripwire
+from . import capture, places, ranks, stillness, trees, tripwire
 from .audit import Auditor
 from .diagnosis import HARD, Diagnosis
 from .finding import Finding
@@ -18,6 +19,8 @@ from .trace import Trace, traced
 
 MEMORY = 2 << 30
 """Default cap, in bytes, on what the snapshots may hold together."""
+
+COMPILED = "torch.compile: a bad step is run again eagerly; layers are not traced and linear operations not audited"
 
 ANCHOR_EVERY = 16
 """Steps between two older snapshots, from which counterfactuals start; two of them are kept."""
@@ -97,6 +100,8 @@ class Watch:
         self.compiled = any(_is_compiled(m) for m in self.state.modules)
         self.copy_grads, self.replaced = True, 0
         self.open: Any = None
+        if self.compiled:
+            self.notes.append(COMPILED)
         self.audited = (time.monotonic(), 0.0)
         self.looks = 0
         self.captured: Any = None
@@ -172,16 +177,17 @@ class Watch:
             return None
 
     def _own_failure(self, error):
-        import traceback
+        """A failure outside a diagnosis ends the watching: nothing is certain any more."""
+        note = self._failure_note(error)
+        self.closed = True
+        self._note(Finding("unknown", "unknown", self.steps, evidence=(note,), remedy="report this line"))
 
+    def _failure_note(self, error):
         frames = traceback.extract_tb(error.__traceback__)
-        where = "%s:%d" % (frames[-1].name, frames[-1].lineno) if frames else ""
+        where = "%s:%d" % (frames[-1].name, frames[-1].lineno or 0) if frames else ""
         note = "the watch itself failed: %s: %s (%s)" % (type(error).__name__, str(error).split("\n")[0][:200], where)
         self.notes.append(note)
-        self.closed = True
-        finding = Finding("unknown", "unknown", self.steps, evidence=(note,), remedy="report this line")
-        self.findings.append(finding)
-        self.finding = finding
+        return note
 
     def _trace(self):
         return _Nothing() if self.compiled else Trace(self.names, self.traced)
@@ -190,6 +196,8 @@ class Watch:
         if train_step is not self.train_step:
             known = self.roots + self.optimizers + [self.scaler] + list(self.state.stateful) + [self]
             self.python, self.train_step = PythonState(train_step, known, self.roots), train_step
+            if self.python.compiled and not self.compiled:
+                self.notes.append(COMPILED)
             self.compiled = self.compiled or self.python.compiled
             for thing in self.python.stateful:
                 if thing not in self.state.stateful:
@@ -282,6 +290,7 @@ class Watch:
             trip = "diverges"
         if not trip and error is None:
             trip = self._silent(saved, auditor, gradients, parameters)
+        trip = ranks.shared_trip(trip, parameters[0].device if parameters else "cpu")
         if not trip:
             return False
         return self._tripped(trip, saved, reading, trace, exact, error)
@@ -321,48 +330,57 @@ class Watch:
     # ---- a trip
 
     def _tripped(self, trip, saved, reading, trace, exact, error):
-        if saved.slot is None:
-            self._note(self._without_snapshot(trip, saved))
-            return False
-        after, python = Slot(self.state), (self.python, self.python.save())
-        after.take(True)
+        """Diagnoses the step, and undoes it where the watch is to stop. True where there is a finding."""
         case = Case(
-            trip,
-            saved,
-            reading,
-            self.history,
-            list(self.timeline),
-            reading.skipped,
-            reading.scale,
-            trace.read() if isinstance(trace, Trace) else [],
-            self.names,
-            self._bad_grads(),
-            tuple(self.python.not_replayable),
-            exact,
-            self.compiled,
-            self.light,
-            self.history.stuck(),
-            self.seconds,
+            trip=trip,
+            saved=saved,
+            reading=reading,
+            history=self.history,
+            timeline=list(self.timeline),
+            skipped=reading.skipped,
+            scale=reading.scale,
+            traced=trace.read() if isinstance(trace, Trace) else [],
+            names=self.names,
+            bad_grads=self._bad_grads(),
+            not_replayable=tuple(self.python.not_replayable),
+            exact=exact,
+            compiled=self.compiled,
+            light=self.light,
+            stuck=self.history.stuck(),
+            seconds=self.seconds,
         )
-        finding, diagnosis = None, Diagnosis(self.replayer, case)
-        try:
-            finding = diagnosis.finding()
-        finally:
-            after.put_back()
-            self.python.restore(python[1])
-        if trip not in HARD and (finding is None or finding.cause == "unknown"):
-            return False
-        if error is not None and finding is not None and finding.cause == "unknown":
-            return False
+        finding, birth = self._diagnosed(case, error)
+        finding = ranks.shared_finding(finding)
         if finding is None:
             return False
         self._note(finding)
-        if diagnosis.birth is not None and diagnosis.birth.args is not None:
-            self.captured = (diagnosis.birth, finding)
+        if birth is not None and birth.args is not None:
+            self.captured = (birth, finding)
         if self.on_finding == "stop":
             first = [s for s in self.timeline if s.number == finding.step and s.slot is not None]
-            (first[0] if first else saved).slot.put_back()
+            slot = (first[0] if first else saved).slot
+            if slot is not None:
+                slot.put_back()
         return True
+
+    def _diagnosed(self, case, error):
+        """(finding or None, the birth it goes back to); the training is as the live step left it when this returns."""
+        if case.saved.slot is None:
+            return self._without_snapshot(case.trip, case.saved), None
+        after, python = Slot(self.state), (self.python, self.python.save())
+        after.take(True)
+        diagnosis = Diagnosis(self.replayer, case)
+        try:
+            finding = diagnosis.finding()
+        except Exception as failure:
+            finding = Finding("unknown", "unknown", case.saved.number, evidence=(self._failure_note(failure),))
+        finally:
+            after.put_back()
+            self.python.restore(python[1])
+        vague = finding is None or finding.cause == "unknown"
+        if vague and (case.trip not in HARD or error is not None):
+            return None, None
+        return finding, diagnosis.birth
 
     def _without_snapshot(self, trip, saved):
         return Finding(

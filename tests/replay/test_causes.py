@@ -1,0 +1,312 @@
+"""One training for each way in which a step goes bad: the cause, where, and at which step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from replay import loops
+from torch import Tensor, nn
+from torch.nn import functional
+
+import hwcompat
+
+LOSS, DATA, OPTIMIZER = "<loss>", "<data>", "<optimizer>"
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def told(finding: Any) -> tuple[str, int, str]:
+    return finding.cause, finding.step, finding.module
+
+
+def scaled(model: nn.Sequential, factor: float, layer: int = 2) -> nn.Sequential:
+    with torch.no_grad():
+        model[layer].weight.mul_(factor)
+    return model
+
+
+def spoilt(batches: list[tuple[Tensor, Tensor]], step: int, part: int, index: Any, value: float) -> list[Any]:
+    batches[step][part][index] = value
+    return batches
+
+
+# ---- the formula
+
+
+def test_a_softmax_that_underflows_before_its_logarithm() -> None:
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return -torch.log(functional.softmax(p, 1))[torch.arange(16), y].mean()
+
+    finding = loops.watched(scaled(loops.mlp(outputs=4), 600.0), loss, loops.labelled())
+    assert told(finding) == ("underflow", 0, LOSS)
+    assert (finding.certainty, finding.phase, finding.op) == ("proved", "loss", "log")
+    assert "test_causes.py" in finding.source
+
+
+def test_a_product_of_probabilities_that_underflows() -> None:
+    model = nn.Sequential(nn.Linear(8, 64), nn.Sigmoid())
+    nn.init.constant_(model[0].bias, -4.0)
+    finding = loops.watched(model, lambda p, y: -torch.log(p.prod(1)).mean(), loops.pairs())
+    assert told(finding) == ("underflow", 0, LOSS)
+
+
+def test_an_exponential_beyond_half_precision() -> None:
+    model = loops.mlp()
+    nn.init.constant_(model[2].bias, 13.0)
+    finding = loops.watched(model, lambda p, y: torch.exp(p.half()).mean(), loops.pairs())
+    assert told(finding) == ("fp16-overflow", 0, LOSS)
+    assert finding.dtype == "float16"
+
+
+@pytest.mark.parametrize("kind", ["mean over nothing", "divided by the sum of the mask", "every label ignored"])
+def test_a_mean_over_nothing(kind: str) -> None:
+    if kind == "every label ignored":
+        batches: list[Any] = loops.labelled()
+        batches[6] = (batches[6][0], torch.full((16,), -100))
+        assert told(loops.watched(loops.mlp(outputs=4), functional.cross_entropy, batches)) == (
+            "division-by-zero",
+            6,
+            LOSS,
+        )
+        return
+    batches = [(x, (y, torch.ones(16, 1))) for x, y in loops.pairs()]
+    batches[4][1][1].zero_()
+
+    def by_sum(p: Tensor, y: Any) -> Tensor:
+        return ((p - y[0]).square() * y[1]).sum() / y[1].sum()
+
+    def by_index(p: Tensor, y: Any) -> Tensor:
+        return (p - y[0])[y[1] > 0].square().mean()
+
+    criterion = by_index if kind == "mean over nothing" else by_sum
+    assert told(loops.watched(loops.mlp(), criterion, batches)) == ("division-by-zero", 4, LOSS)
+
+
+def test_a_vector_divided_by_its_length_of_zero() -> None:
+    model = nn.Sequential(nn.Linear(8, 4, bias=False))
+    batches = loops.pairs(outputs=4)
+    batches[5][0][3] = 0.0
+    finding = loops.watched(model, lambda p, y: (p / p.norm(dim=1, keepdim=True) - y).square().mean(), batches)
+    assert told(finding) == ("division-by-zero", 5, LOSS)
+    assert finding.sample == 3
+
+
+def test_the_derivative_of_a_root_at_zero() -> None:
+    finding = loops.watched(
+        loops.mlp(), lambda p, y: (p - p.detach()).square().sqrt().mean() + functional.mse_loss(p, y), loops.pairs()
+    )
+    assert told(finding) == ("singular-gradient", 0, LOSS)
+    assert finding.phase == "backward"
+
+
+def test_a_branch_that_where_hides_from_the_value_but_not_from_the_gradient() -> None:
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        gap = p - p.detach()
+        return torch.where(gap > 0, torch.log(gap), p - y).square().mean()
+
+    finding = loops.watched(loops.mlp(), loss, loops.pairs())
+    assert told(finding) == ("singular-gradient", 0, LOSS)
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.project, self.out = nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        x, hidden = batch
+        q = self.project(x)
+        scores = (q @ q.transpose(1, 2)).masked_fill(hidden[:, None, :], -INF)
+        return self.out(scores.softmax(-1) @ q).mean(1)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_only_a_mask_that_hides_everything_is_found(everything: bool) -> None:
+    batches = []
+    for _ in range(8):
+        hidden = torch.zeros(4, 5, dtype=torch.bool)
+        hidden[:, 3:] = True
+        batches.append(((torch.randn(4, 5, 8), hidden), torch.randn(4, 1)))
+    if everything:
+        batches[6][0][1][2] = True
+    finding = loops.watched(Attention(), functional.mse_loss, batches)
+    assert finding is None if not everything else told(finding)[:2] == ("masked-softmax", 6)
+
+
+@pytest.mark.parametrize("kind", ["variance", "batch norm raises"])
+def test_a_statistic_over_one_sample(kind: str) -> None:
+    batches = loops.pairs()
+    batches[7] = (batches[7][0][:1], batches[7][1][:1])
+    if kind == "variance":
+        finding = loops.watched(loops.mlp(), lambda p, y: functional.mse_loss(p, y) + p.var(0).mean(), batches)
+        assert told(finding) == ("batch-statistics", 7, LOSS)
+    else:
+        model = nn.Sequential(nn.Linear(8, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+        assert told(loops.watched(model, functional.mse_loss, batches)) == ("batch-statistics", 7, "1")
+
+
+# ---- the data
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_a_bad_number_in_the_input_names_its_sample(value: float) -> None:
+    finding = loops.watched(loops.mlp(), functional.mse_loss, spoilt(loops.pairs(), 4, 0, (3, 1), value))
+    assert told(finding) == ("bad-data", 4, DATA)
+    assert (finding.certainty, finding.phase, finding.sample) == ("proved", "data", 3)
+
+
+def test_a_bad_number_in_the_target() -> None:
+    finding = loops.watched(loops.mlp(), functional.mse_loss, spoilt(loops.pairs(), 4, 1, (2, 0), NAN))
+    assert finding.cause == "bad-labels"
+    assert finding.sample == 2
+
+
+def test_a_target_that_the_loss_cannot_take_the_logarithm_of() -> None:
+    batches = [(x, y.abs() + 0.1) for x, y in loops.pairs()]
+    finding = loops.watched(
+        loops.mlp(), lambda p, y: (p - torch.log(y)).square().mean(), spoilt(batches, 4, 1, (5, 0), 0.0)
+    )
+    assert told(finding) == ("bad-labels", 4, LOSS)
+
+
+@pytest.mark.parametrize("value", [4, -1])
+def test_a_class_that_does_not_exist_is_told_instead_of_raised(value: int) -> None:
+    finding = loops.watched(loops.mlp(outputs=4), functional.cross_entropy, spoilt(loops.labelled(), 3, 1, 2, value))
+    assert told(finding) == ("bad-labels", 3, LOSS)
+    assert finding.sample == 2
+
+
+def test_labels_of_the_wrong_type() -> None:
+    batches = [(x, y.float()) for x, y in loops.labelled()]
+    assert loops.watched(loops.mlp(outputs=4), functional.cross_entropy, batches).cause == "bad-labels"
+
+
+def test_one_giant_sample() -> None:
+    finding = loops.watched(loops.mlp(), functional.mse_loss, spoilt(loops.pairs(), 5, 0, 3, 1e30))
+    assert told(finding) == ("bad-data", 5, DATA)
+    assert finding.sample == 3
+
+
+def test_a_feature_a_million_times_larger_than_the_others() -> None:
+    batches = [(torch.cat([x[:, :7], 1e6 * x[:, 7:].abs()], 1), y) for x, y in loops.pairs(30)]
+    assert loops.watched(loops.mlp(), functional.mse_loss, batches).cause == "input-scale"
+
+
+# ---- the training
+
+
+@pytest.mark.parametrize(("name", "lr"), [("SGD", 20.0), ("Adam", 1e9)])
+def test_a_learning_rate_far_too_high(name: str, lr: float) -> None:
+    model = loops.mlp()
+    optimizer = getattr(torch.optim, name)(model.parameters(), lr)
+    finding = loops.watched(model, functional.mse_loss, loops.pairs(40), optimizer)
+    assert (finding.cause, finding.certainty) == ("learning-rate", "by counterfactual")
+
+
+def test_weight_decay_that_turns_the_weights_over() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, weight_decay=100.0)
+    assert loops.watched(model, functional.mse_loss, loops.pairs(40), optimizer).cause == "weight-decay"
+
+
+def test_gradients_that_nobody_clears() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+
+    def train_step(batch: Any) -> Tensor:
+        loss = functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, loops.pairs(100))
+    assert (finding.cause, finding.certainty) == ("zero-grad", "by counterfactual")
+
+
+def test_weights_that_start_far_too_large() -> None:
+    model = nn.Sequential(*[layer for _ in range(8) for layer in (nn.Linear(16, 16), nn.ReLU())], nn.Linear(16, 1))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1e5)
+    assert loops.watched(model, functional.mse_loss, loops.pairs(inputs=16)).cause == "initialisation"
+
+
+def test_weights_that_all_start_at_zero() -> None:
+    model = loops.mlp(outputs=4)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    finding = loops.watched(model, functional.cross_entropy, loops.labelled(20))
+    assert (finding.cause, finding.module) == ("initialisation", "0")
+
+
+def test_a_weight_that_is_nan_before_the_first_step() -> None:
+    finding = loops.watched(scaled(loops.mlp(), NAN), functional.mse_loss, loops.pairs())
+    assert told(finding) == ("initialisation", 0, "2")
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inp, self.cell, self.out = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 1)
+        with torch.no_grad():
+            self.cell.weight.copy_(6.0 * torch.eye(16) + 0.05 * torch.randn(16, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.inp(x)
+        for _ in range(60):
+            h = self.cell(h)
+        return self.out(h)
+
+
+def test_a_recurrence_that_grows() -> None:
+    finding = loops.watched(Recurrent(), functional.mse_loss, loops.pairs())
+    assert (finding.cause, finding.module) == ("exploding-gradients", "cell")
+
+
+# ---- precision, optimizer, loss scale
+
+
+@pytest.mark.parametrize("name", ["Adam", "RMSprop", "Adagrad"])
+def test_eps_that_is_zero_in_half_precision(name: str) -> None:
+    model = loops.mlp().half()
+    optimizer = getattr(torch.optim, name)(model.parameters(), 1e-3)
+    batches = [(x.half(), y) for x, y in loops.pairs()]
+    finding = loops.watched(model, lambda p, y: 1e-3 * functional.mse_loss(p.float(), y), batches, optimizer)
+    assert (finding.cause, finding.module, finding.certainty) == ("optimizer-eps", OPTIMIZER, "proved")
+
+
+def test_a_loss_too_small_for_half_gradients() -> None:
+    model = loops.mlp().half()
+    batches = [(x.half(), y) for x, y in loops.pairs()]
+    finding = loops.watched(model, lambda p, y: 1e-7 * functional.mse_loss(p.float(), y), batches)
+    assert (finding.cause, finding.phase) == ("gradient-underflow", "backward")
+
+
+@pytest.mark.parametrize("kind", ["unscaled twice", "half weights", "loss not scaled", "stepped past it"])
+def test_a_scaler_used_wrongly(kind: str) -> None:
+    model = loops.mlp().half() if kind == "half weights" else loops.mlp()
+    optimizer, scaler = torch.optim.SGD(model.parameters(), 0.05), torch.amp.GradScaler("cpu")
+
+    def train_step(batch: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.mse_loss(model(batch[0].to(model[0].weight.dtype)).float(), batch[1])
+        big = scaler.scale(loss)
+        (loss if kind == "loss not scaled" else big).backward()
+        if kind == "unscaled twice":
+            scaler.unscale_(optimizer)
+            scaler.unscale_(optimizer)
+        if kind == "stepped past it":
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer, scaler=scaler), train_step, loops.pairs(60))
+    assert (finding.cause, finding.certainty) == ("scaler-misuse", "proved")

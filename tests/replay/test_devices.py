@@ -1,0 +1,177 @@
+"""Faults of a device, as an outer dispatch mode: found, placed, told from kernel faults, claimed with proof only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from replay import loops
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import hwcompat
+
+
+class Faulty(TorchDispatchMode):
+    """Damages the outputs of some operators in float16; `calls`: only these calls, from 0."""
+
+    def __init__(
+        self,
+        ops: Sequence[str],
+        damage: Callable[[Tensor], None],
+        when: Callable[..., bool] = lambda args, out: True,
+        calls: Sequence[int] | None = None,
+        dtype: torch.dtype = torch.float16,
+    ) -> None:
+        super().__init__()
+        self.ops, self.damage, self.when, self.calls, self.dtype, self.count = ops, damage, when, calls, dtype, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        first = out[0] if isinstance(out, (tuple, list)) else out
+        if func.overloadpacket.__name__ in self.ops and first.dtype == self.dtype and self.when(args, first):
+            if self.calls is None or self.count in self.calls:
+                self.damage(first)
+            self.count += 1
+        return out
+
+
+def nan_first(out: Tensor) -> None:
+    out[(0,) * out.dim()] = float("nan")
+
+
+def half_more(out: Tensor) -> None:
+    out.mul_(1.5)
+
+
+def images(steps: int = 6, batch: int = 8) -> list[tuple[Tensor, Tensor]]:
+    return [(torch.randn(batch, 3, 8, 8), torch.randint(4, (batch,))) for _ in range(steps)]
+
+
+def convolutional() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 8, 3), nn.Flatten(), nn.Linear(8 * 16, 4))
+
+
+def train(device: Any, model: nn.Module, batches: list[Any], amp: torch.dtype | None = torch.float16) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return functional.cross_entropy(p.float(), y)
+
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    with device:
+        return loops.run(watch, loops.step_of(model, optimizer, loss, amp=amp), batches)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def test_a_wrong_matrix_product_is_the_hardware_and_proved() -> None:
+    device = Faulty(["addmm"], nan_first, when=lambda args, out: out.shape[1] == 4)
+    finding = train(device, loops.mlp(outputs=4), loops.labelled())
+    assert (finding.cause, finding.kind, finding.certainty) == ("hardware", "persistent", "proved")
+    assert (finding.step, finding.phase, finding.module, finding.dtype) == (0, "forward", "2", "float16")
+    assert any("no order of additions" in line for line in finding.evidence)
+    assert "float32" in finding.remedy
+
+
+def test_a_convolution_wrong_only_for_large_batches_keeps_its_shape_in_the_replay() -> None:
+    device = Faulty(["convolution"], nan_first, when=lambda args, out: out.shape[0] >= 7 and out.shape[1] == 8)
+    batches = images(3, 6) + images(3, 7)
+    finding = train(device, convolutional(), batches)
+    assert (finding.cause, finding.step, finding.module) == ("hardware", 3, "2")
+
+
+def test_a_kernel_wrong_only_in_channels_last_is_the_library() -> None:
+    def strided(args: Any, out: Tensor) -> bool:
+        return not args[0].is_contiguous()
+
+    batches = [(x.to(memory_format=torch.channels_last), y) for x, y in images()]
+    model = convolutional().to(memory_format=torch.channels_last)
+    finding = train(Faulty(["convolution"], nan_first, when=strided), model, batches)
+    assert (finding.cause, finding.certainty) == ("library", "proved")
+    assert "contiguous" in finding.remedy
+
+
+def test_a_wrong_weight_gradient_is_found_in_the_backward_pass() -> None:
+    device = Faulty(["mm"], nan_first, when=lambda args, out: out.shape == (4, 16))
+    finding = train(device, loops.mlp(outputs=4), loops.labelled())
+    assert (finding.cause, finding.phase, finding.module) == ("hardware", "backward", "2")
+
+
+def test_a_fault_that_does_not_come_back_is_transient_and_only_suspected() -> None:
+    device = Faulty(["addmm"], nan_first, when=lambda args, out: out.shape[1] == 4, calls=[5])
+    finding = train(device, loops.mlp(outputs=4), loops.labelled())
+    assert (finding.cause, finding.kind, finding.certainty) == ("hardware", "transient", "suspected")
+    assert (finding.step, finding.module) == (5, "2")
+
+
+def test_a_product_that_is_finite_and_wrong() -> None:
+    device = Faulty(["addmm"], half_more, when=lambda args, out: out.shape[1] == 16)
+    finding = train(device, loops.mlp(outputs=4), loops.labelled())
+    assert (finding.cause, finding.kind, finding.module) == ("hardware", "silent", "0")
+    assert finding.step == 0
+
+
+def test_a_range_fault_is_not_blamed_on_a_device_that_is_right() -> None:
+    model = loops.mlp(outputs=4)
+    with torch.no_grad():
+        model[0].weight.mul_(1e5)
+    finding = train(Faulty([], nan_first), model, loops.labelled())
+    assert finding.cause in ("fp16-overflow", "initialisation")
+
+
+def test_a_fault_in_an_operator_without_a_certificate_is_not_blamed_on_the_device() -> None:
+    class Sorted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cumsum(x, 1)
+
+    model = nn.Sequential(nn.Linear(8, 4), Sorted())
+    finding = train(Faulty(["cumsum"], nan_first), model, loops.labelled())
+    assert finding.cause == "unknown"
+    assert finding.module == "1"
+
+
+def nan_backend(graph: Any, inputs: Any) -> Any:
+    """A compiler whose second program is wrong."""
+    calls = [0]
+
+    def program(*args: Any) -> Any:
+        calls[0] += 1
+        out = graph(*args)
+        return tuple(part * float("nan") for part in out) if calls[0] > 3 else out
+
+    return program
+
+
+def test_compiled_code_that_is_wrong_is_told_from_the_same_code_run_eagerly() -> None:
+    model = loops.mlp(outputs=4)
+    compiled = torch.compile(model, backend=nan_backend)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    watch = hwcompat.watch(compiled, optimizer=optimizer)
+    finding = loops.run(watch, loops.step_of(compiled, optimizer, functional.cross_entropy), loops.labelled())
+    assert (finding.cause, finding.certainty, finding.step) == ("compiler", "proved", 3)
+
+
+def test_a_compiled_training_stays_compiled_while_it_is_watched() -> None:
+    runs = [0]
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        def program(*args: Any) -> Any:
+            runs[0] += 1
+            return graph(*args)
+
+        return program
+
+    model = loops.mlp(outputs=4)
+    compiled = torch.compile(model, backend=backend)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    watch = hwcompat.watch(compiled, optimizer=optimizer)
+    assert loops.run(watch, loops.step_of(compiled, optimizer, functional.cross_entropy), loops.labelled(9)) is None
+    assert runs == [9]
+    assert any("compile" in note for note in watch.notes)
