@@ -3,7 +3,8 @@
     python scripts/measure_trajectories.py [--runs 200] [--device cpu] [PROBE ...]
 
 Prints, for every train.* probe with moments and each of its dtypes, the line that belongs into the probe's MOMENTS, and
-the largest value seen with the share of its limit. Seeds start at 1000, so that no test or usual run is among them.
+the largest value seen with the share of its limit. Seeds start at 100,000, so that no test, no usual run and none of
+scripts/false_alarms.py is among them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 
 from hwcompat.probes import catalogue, context, execute, torch_state, trajectories
 
-_FIRST_SEED = 1000
+_FIRST_SEED = 100_000
 
 
 def main() -> int:

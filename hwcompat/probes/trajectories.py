@@ -5,7 +5,8 @@ Two numbers sum a run up:
   gradient  at five steps, from the very parameters the device holds: |g - g64| / |g64| a parameter tensor in the
             Euclidean norm, the largest of all tensors, the median of the steps. |g64| counts as at least 1/64 of the
             norm of all gradients together, since that of one tensor may nearly vanish. No error of earlier steps
-            enters, and the median forgets a step in which a loss with a kink (an IoU) fell on its other side.
+            enters. A gradient jumps where a loss has a kink (the corners of an IoU), and there rounding may legally
+            take either side, for many steps on end: so the float64 gradient is that of the side the device took.
 
 Neither has a bound worth having from a worst-case analysis of some thirty layers. Each is judged against its moments
 over healthy runs with as many seeds, by Cantelli's inequality, which holds for every distribution: P(X - mean >= k sd)
@@ -29,10 +30,35 @@ _SMALL = 2.0**-6
 
 Network = namedtuple("Network", "shapes loss optimizer options steps looks")
 """`shapes`: (name, shape, scale of its normal numbers, constant added) of every parameter; `loss(torch, parameters,
-data)`; an optimizer of torch.optim with its options; steps; the steps at which gradients are compared."""
+data, sides)`, which asks `sides` at every kink; an optimizer of torch.optim with its options; steps; the steps at which
+gradients are compared."""
 
 Moments = namedtuple("Moments", "loss_mean loss_sd gradient_mean gradient_sd")
 Run = namedtuple("Run", "loss gradient losses")
+
+
+class Sides:
+    """Which of two numbers each kink of a loss chose in one forward pass, so that another pass can choose the same.
+
+    Without `taken` it notes the choices of torch's own minimum and maximum; with it, it follows them.
+    """
+
+    def __init__(self, taken=None):
+        self.noted = []
+        self._taken = None if taken is None else list(taken)
+
+    def larger(self, torch, one, two):
+        return self._chosen(torch, one, two, one >= two, torch.maximum)
+
+    def smaller(self, torch, one, two):
+        return self._chosen(torch, one, two, one <= two, torch.minimum)
+
+    def _chosen(self, torch, one, two, first, choose):
+        if self._taken is None:
+            self.noted.append(first.detach())
+            return choose(one, two)
+        return torch.where(self._taken.pop(0).to(one.device), one, two)
+
 
 _REFERENCES: "dict[tuple[str, int], list[float]]" = {}
 
@@ -75,17 +101,18 @@ def run(ctx, network, data):
     losses, distances = [], []
     for step in range(network.steps):
         optimizer.zero_grad()
+        sides = Sides()
         with contextlib.ExitStack() as stack:
             if ctx.dtype_name != "float32":
                 stack.enter_context(mixed.autocast(ctx))
-            loss = network.loss(ctx.torch, parameters, given)
+            loss = network.loss(ctx.torch, parameters, given, sides)
         losses.append(float(loss.detach()))
         _backward(loss, optimizer, scaler)
         if not math.isfinite(losses[-1]):
             return Run(math.inf, math.inf, losses)
         if step in network.looks:
             held = [ctx.values(p).requires_grad_() for p in parameters]
-            network.loss(ctx.torch, held, data).backward()
+            network.loss(ctx.torch, held, data, Sides(sides.noted)).backward()
             distances.append(_distance(ctx, parameters, held))
         _advance(optimizer, scaler)
     apart = max(abs(math.log(a / b)) if a > 0 else math.inf for a, b in zip(losses, reference))
@@ -133,7 +160,7 @@ def _reference(ctx, network, values, data):
         optimizer, losses = _optimizer(ctx.torch, network, parameters), []
         for _ in range(network.steps):
             optimizer.zero_grad()
-            loss = network.loss(ctx.torch, parameters, data)
+            loss = network.loss(ctx.torch, parameters, data, Sides())
             losses.append(float(loss.detach()))
             loss.backward()
             optimizer.step()

@@ -88,6 +88,21 @@ def test_the_float64_run_is_made_once_for_all_dtypes() -> None:
     assert counts[0] > counts[1] > 0
 
 
+def test_a_corner_of_a_box_on_either_side_is_no_fault() -> None:
+    """With this seed an edge of a predicted box stays within rounding of the target's for several steps."""
+    assert outcome("train.cnn", "bfloat16", seed=1151)["status"] == "pass"
+
+
+def test_a_pass_follows_the_sides_that_another_took() -> None:
+    one, two = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 2.0, 1.0])
+    noting = trajectories.Sides()
+    assert noting.larger(torch, one, two).tolist() == [2.0, 2.0, 3.0]
+    assert noting.smaller(torch, one, two).tolist() == [1.0, 2.0, 1.0]
+    following = trajectories.Sides(noting.noted)
+    assert following.larger(torch, one + 5, two).tolist() == [2.0, 7.0, 8.0]
+    assert following.smaller(torch, one + 5, two).tolist() == [6.0, 7.0, 1.0]
+
+
 # --- gross faults, seen by the trajectories ---------------------------------------------------------------------------
 GROSS = {
     "train.cnn": {

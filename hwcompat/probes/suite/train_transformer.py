@@ -45,7 +45,7 @@ def data(ctx):
     return {"words": words[:, :-1].contiguous(), "next": words[:, 1:].contiguous()}
 
 
-def loss(torch, p, data):
+def loss(torch, p, data, _sides):
     f = torch.nn.functional
     embedding, places, g1, b1, qkv, proj, g2, b2, up, up_bias, down, down_bias = p
     h = f.embedding(data["words"], embedding) + places

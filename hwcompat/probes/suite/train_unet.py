@@ -53,7 +53,7 @@ def data(ctx):
     return {"x": image * (1 - share) + noise * share, "noise": noise, "time": time}
 
 
-def loss(torch, p, data):
+def loss(torch, p, data, _sides):
     f = torch.nn.functional
     enter, enter_g, enter_b, time, time_b, qkv, proj, middle, middle_g, middle_b, leave, leave_b = p
     h = f.silu(f.group_norm(f.conv2d(data["x"], enter, stride=2, padding=1), _GROUPS, enter_g, enter_b))
