@@ -26,7 +26,7 @@ LAYERS = (
     ("site",),
     ("diagnose",),
     ("api",),
-    ("target", "measure", "contribute"),
+    ("target", "measure", "contribute", "recapture"),
     ("emitters", "policy", "repair"),
     ("coverage", "evidence", "environment", "query", "resolver", "report", "sql"),
     ("runner", "asked", "circumstances", "export", "lint"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,8 @@ files = click.Path(path_type=Path)
 @click.option("--folklore", "list_folklore", is_flag=True, help="List the advice that does not help, and stop.")
 @click.option("--all", "everything", is_flag=True, help="Every clue with all its places, not one screen.")
 @click.option("--check", is_flag=True, help="Exit 1 if anything was found.")
+@click.option("--save-capture", metavar="FILE", type=files, help="With a program: keep the operation of a finding.")
+@click.option("--include-inputs", is_flag=True, help="Put its inputs into the capture without asking.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM ...]")
 @python_option
 @json_option
@@ -49,6 +52,8 @@ def diagnose(
     output: Path | None,
     everything: bool,
     check: bool,
+    save_capture: Path | None,
+    include_inputs: bool,
     **inputs: Any,
 ) -> int:
     """Find out why a training gives NaN or mAP 0, from its settings, its data and its record, without running it.
@@ -57,16 +62,20 @@ def diagnose(
     python train.py): runs it, watches its steps and tells why one goes bad; the exit code is the program's.
     """
     if program:
-        return _watched(program, as_json, output, check, [name for name, value in inputs.items() if value])
+        others = [name for name, value in inputs.items() if value and name != "images"]
+        return _watched(program, as_json, output, check, others, save_capture, include_inputs)
+    if save_capture or include_inputs:
+        raise UsageError("a capture comes from a run", "hwcompat diagnose --save-capture bad.capture -- python ...")
     from hwcompat import diagnose as diagnosing
     from hwcompat.diagnose import folklore, tell
 
+    named = bool(inputs["gpu"])
     known = _knowledge(inputs.pop("gpu"), inputs.pop("python"))
     if list_folklore:
         tales = [tale._asdict() for tale in known.tales]
         give(json.dumps(tales, indent=1) if as_json else "\n".join(folklore.listing(known.tales)), output)
         return 0
-    answer = diagnosing.together(_parts(known, **inputs))
+    answer = diagnosing.together(_parts(known, named, **inputs))
     answer = replace(answer, next_steps=diagnosing.next_steps(answer))
     lines = tell.lines(answer, everything)
     give(json.dumps(diagnosing.as_json(answer), indent=1) if as_json else "\n".join(lines), output)
@@ -75,23 +84,38 @@ def diagnose(
     return 1 if check and answer.findings else 0
 
 
-def _watched(program: tuple[str, ...], as_json: bool, output: Path | None, check: bool, others: list[str]) -> int:
+def _watched(
+    program: tuple[str, ...],
+    as_json: bool,
+    output: Path | None,
+    check: bool,
+    others: list[str],
+    save_capture: Path | None,
+    include_inputs: bool,
+) -> int:
     """Runs the program; what it prints stays its own, so what we say goes to stderr and to a file."""
     from hwcompat.diagnose import launch
 
-    wrong = [name for name in others if name != "images"]
-    if wrong or (as_json and output is None):
-        what = f"--{wrong[0].rstrip('s').replace('_', '-')} reads files" if wrong else "--json needs -o FILE here"
+    if others or (as_json and output is None):
+        what = f"--{others[0].rstrip('s').replace('_', '-')} reads files" if others else "--json needs -o FILE here"
         raise UsageError(
             f"{what}: stdout belongs to the program", "hwcompat diagnose --json -o found.json -- python ..."
         )
-    launched = launch.run(program)
+    asked = (lambda _size: True) if include_inputs else _may_include
+    launched = launch.run(program, save_capture, asked)
     told = launch.lines(launched)
     if output:
         texts = [str(finding["text"]) for finding in launched.findings]
         give(json.dumps(launch.as_json(launched, program), indent=1) if as_json else "\n".join(texts or told), output)
-    say(*told)
+    say(*told, *launched.notes)
     return launched.exit_code or int(check and bool(launched.findings))
+
+
+def _may_include(size: int) -> bool:
+    """Asks the person at a terminal; nobody there means no."""
+    if not sys.stdin.isatty():
+        return False
+    return click.confirm(f"include the inputs of the operation ({size >> 10} KiB of your data) in it?", err=True)
 
 
 def _knowledge(gpu: tuple[str, ...], python: str | None) -> Knowledge:
@@ -107,6 +131,7 @@ def _knowledge(gpu: tuple[str, ...], python: str | None) -> Knowledge:
 
 def _parts(
     known: Knowledge,
+    card_named: bool,
     configs: tuple[Path, ...],
     datasets: tuple[Path, ...],
     results: tuple[Path, ...],
@@ -116,11 +141,13 @@ def _parts(
     images: str,
     jobs: int | None,
 ) -> Iterator[Answer]:
-    """One answer an input; without any the files that lie here."""
+    """One answer an input; without any the files that lie here, or what is known of the card that was named."""
     from hwcompat import diagnose as diagnosing
 
     if not (configs or datasets or results or command_line):
-        configs, results, datasets = _here()
+        configs, results, datasets = _here(required=not card_named)
+    if card_named and not (configs or results):
+        yield diagnosing.card(known)
     if client and not configs:
         raise UsageError("--client names the client of --config", "name the file too")
     for path in configs:
@@ -134,14 +161,15 @@ def _parts(
             yield diagnosing.data(path, images, jobs, progress)
 
 
-def _here() -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[Path, ...]]:
+def _here(required: bool) -> tuple[tuple[Path, ...], tuple[Path, ...], tuple[Path, ...]]:
     from hwcompat.diagnose import nearby
 
     found = nearby.look(Path())
-    if not any(found):
+    if required and not any(found):
         raise DataError(
             "nothing of a training lies in this folder",
             "name the files: --config args.yaml, --results results.csv, --data data.yaml, or --command LINE",
         )
-    say("found here: " + ", ".join(str(file) for some in found for file in some))
+    if any(found):
+        say("found here: " + ", ".join(str(file) for some in found for file in some))
     return found

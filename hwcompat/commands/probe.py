@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 )
 @click.option("--no-record", is_flag=True, help="Leave this user's local matrix alone.")
 @click.option("--check", is_flag=True, help="Exit 1 if anything failed.")
+@click.option(
+    "--capture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Replay the operation of a capture file from a training, on this machine; runs no other probe.",
+)
 @click.option("--list", "list_only", is_flag=True, help="List the probes and stop.")
 @python_option
 @json_option
@@ -57,6 +63,9 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
     if options["simulate"] == "list":
         give(_faults(as_json), output)
         return 0
+    capture = options.pop("capture")
+    if capture is not None:
+        return _replay(capture, as_json, output, check, options)
     from hwcompat import api
     from hwcompat import report as reports
 
@@ -78,6 +87,18 @@ def probe(list_only: bool, as_json: bool, output: Path | None, check: bool, **op
         say("to share this: hwcompat contribute (shows every cell first, sends nothing by itself)")
     if found.interrupted:
         return INTERRUPTED
+    return 1 if check and not found.ok else 0
+
+
+def _replay(capture: Path, as_json: bool, output: Path | None, check: bool, options: dict[str, Any]) -> int:
+    """The capture on this machine, with the verdict of a probe; nothing is recorded."""
+    from hwcompat import recapture
+
+    found = recapture.replay(capture, options["device"], options["python"], options["timeout"])
+    told = recapture.lines(found)
+    give(json.dumps(recapture.as_json(found), indent=2) if as_json else "\n".join(told), output)
+    if as_json or output:
+        say(*told[:2])
     return 1 if check and not found.ok else 0
 
 

@@ -11,11 +11,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwcompat import store
 from hwcompat.errors import UsageError
 
 BOOT = Path(__file__).resolve().parents[1] / "replay" / "launch" / "boot"
@@ -33,10 +34,16 @@ class Launched:
     exit_code: int
     findings: tuple[Mapping[str, Any], ...]
     processes: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...] = ()
 
 
-def run(command: Sequence[str]) -> Launched:
-    """Runs `command` to its end. UsageError where there is no such program."""
+def run(
+    command: Sequence[str], capture: Path | None = None, may_include: Callable[[int], bool] = lambda size: False
+) -> Launched:
+    """Runs `command` to its end. UsageError where there is no such program.
+
+    `capture`: where to keep the operation of the first finding; may_include(bytes) says whether with its inputs.
+    """
     program = shutil.which(command[0]) or command[0]
     with tempfile.TemporaryDirectory(prefix="hwcompat-", ignore_cleanup_errors=True) as folder:
         try:
@@ -46,7 +53,9 @@ def run(command: Sequence[str]) -> Launched:
                 f"cannot start {command[0]}: {error.strerror}", "hwcompat diagnose -- python ..."
             ) from None
         code = _wait(process)
-        return Launched(code if code >= 0 else 128 - code, *_read(Path(folder)))
+        findings, processes = _read(Path(folder))
+        notes = _kept(Path(folder), capture, may_include) if capture is not None else ()
+        return Launched(code if code >= 0 else 128 - code, findings, processes, notes)
 
 
 def environment(variables: Mapping[str, str], folder: str) -> dict[str, str]:
@@ -69,6 +78,18 @@ def _read(folder: Path) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[st
     ended = {path.stem: told for path, told in _named(folder, "*.end")}
     processes = [{**told, **ended.get(path.stem, {"steps": None})} for path, told in _named(folder, "*.start")]
     return tuple(findings), tuple(processes)
+
+
+def _kept(folder: Path, target: Path, may_include: Callable[[int], bool]) -> tuple[str, ...]:
+    """Copies the first capture to where the user wants it, with the inputs only if he says so."""
+    bare = next(iter(sorted(folder.glob("*.capture"))), None)
+    if bare is None:
+        return ("no capture: no finding goes back to one operation",)
+    full = bare.with_suffix(".inputs")
+    with_inputs = full.exists() and may_include(full.stat().st_size)
+    store.write_bytes_atomic(target, (full if with_inputs else bare).read_bytes())
+    what = "with" if with_inputs else "without"
+    return (f"wrote {target} ({what} the inputs); on another card: hwcompat probe --capture {target.name}",)
 
 
 def _parsed(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:

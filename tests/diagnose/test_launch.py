@@ -293,3 +293,16 @@ def test_a_missing_program_and_options_that_read_files_are_refused(tmp_path):
 def test_check_turns_a_finding_into_an_exit_code(tmp_path):
     script = program(tmp_path, "for n in range(3):\n    step(*batch(n), loud=n == 1)\n")
     assert run("--check", "--", sys.executable, script).returncode == 1
+
+
+def test_a_capture_is_kept_where_the_user_wants_it_and_without_inputs_unless_he_says_so(tmp_path):
+    script = program(tmp_path, "for n in range(3):\n    step(*batch(n), loud=n == 1)\n")
+    target = tmp_path / "bad.capture"
+    done = run("--save-capture", target, "--", sys.executable, script)
+    assert done.returncode == 0, done.stderr
+    assert "without the inputs" in done.stderr
+    assert "hwcompat probe --capture bad.capture" in done.stderr
+    assert str(tmp_path).encode() not in target.read_bytes()
+    done = run("--save-capture", target, "--include-inputs", "--", sys.executable, script)
+    assert "(with the inputs)" in done.stderr
+    assert run("--save-capture", target).returncode == 2

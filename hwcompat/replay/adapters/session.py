@@ -50,6 +50,9 @@ class Session:
             write(finding)
             if self.report is not None:
                 self.report(finding)
+                keep = getattr(self.report, "keep_capture", None)
+                if keep is not None:
+                    keep(self.watch)
         self.told = len(self.watch.findings)
         if self.told >= FINDINGS and self.watch.on_finding == "continue":
             self.watch.closed = True

@@ -74,7 +74,15 @@ class Files:
         except OSError:  # the folder went away with the command that made it
             return
 
-    def finding(self, finding):
+    def keep_capture(self, watch):
+        """The capture of the finding just made, without and with its inputs; hwcompat asks which one to keep."""
+        for name, inputs in (("capture", False), ("inputs", True)):
+            try:
+                watch.save_capture(os.path.join(self.folder, "%d-%d.%s" % (os.getpid(), self.count, name)), inputs)
+            except (ValueError, OSError, RuntimeError):  # no finding that goes back to one operator
+                return
+
+    def __call__(self, finding):
         self.count += 1
         told = {name: getattr(finding, name) for name in finding.__dataclass_fields__}
         rank = os.environ.get("RANK", "")
@@ -97,7 +105,7 @@ class Training:
             return
         island()
         recorder = importlib.import_module("_hwcompat_replay.launch.recorder")
-        self.program = recorder.watch(self.files.finding)
+        self.program = recorder.watch(self.files)
         self._excepthook()
 
     def _excepthook(self):
@@ -134,12 +142,12 @@ class Training:
             self.program.stop("watched by the adapter for %s" % client)
         self.client, module = client, adapter(client)
         if client == "ultralytics":
-            module.watch(trainer, "continue", self.files.finding)
+            module.watch(trainer, "continue", self.files)
         elif client == "transformers":
-            trainer.add_callback(module.watch("continue", self.files.finding))
+            trainer.add_callback(module.watch("continue", self.files))
         else:
             package = type(trainer).__module__.split(".trainer.")[0]
-            trainer.callbacks.append(module.watch("continue", self.files.finding, package))
+            trainer.callbacks.append(module.watch("continue", self.files, package))
 
     def end(self):
         program = self.program

@@ -126,6 +126,8 @@ class Program:
 
     def _found(self, finding):
         self.report(finding)
+        if hasattr(self.report, "keep_capture"):
+            self.report.keep_capture(self.session.watch)
         self.stop("a finding was made")
 
     def stop(self, why):
