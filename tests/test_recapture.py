@@ -125,3 +125,27 @@ def test_what_the_replay_cannot_do_becomes_an_error_with_a_hint():
         recapture.judged({"refused": "not a capture file"})
     with pytest.raises(MachineError, match="no device"):
         recapture.judged({"missing": "no device cuda:9 here"})
+
+
+def test_a_capture_becomes_the_skeleton_of_a_probe_without_its_numbers(captures):
+    script = REPOSITORY / "scripts" / "probe_from_capture.py"
+    done = subprocess.run([sys.executable, script, captures[0]], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    names: dict[str, object] = {}
+    exec(compile(done.stdout, "skeleton", "exec"), names)  # our own text
+    assert names["INPUTS"] == (((6, 4), (4, 1), "float16"), ((4, 6), (1, 4), "float16"))
+    assert "K = 4 products is at most\n4 * 22 ** 2 = 1936 <= 2 ** 11" in done.stdout
+    torch = pytest.importorskip("torch")
+    generator = torch.Generator().manual_seed(0)
+    made = [names["made"](torch, generator, *one) for one in names["INPUTS"]]  # type: ignore[operator]
+    assert [(t.stride(), t.dtype) for t in made] == [((4, 1), torch.float16), ((1, 4), torch.float16)]
+    exact = made[0].double() @ made[1].double()
+    assert (exact.abs() <= 2**11).all()
+
+
+def test_the_script_refuses_what_is_no_capture(tmp_path):
+    (tmp_path / "bad").write_bytes(b"no")
+    script = REPOSITORY / "scripts" / "probe_from_capture.py"
+    done = subprocess.run([sys.executable, script, tmp_path / "bad"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 4
+    assert "unusable capture" in done.stderr
