@@ -8,7 +8,8 @@ Standard library and torch only, Python 3.8 syntax, nothing of hwcompat: `__main
 interpreter that trains. torch 1.13 or newer; older than 2.1 names the places of backward operations less exactly.
 """
 
-from .capture import CaptureError, load_capture, replay_capture
+from .capture import load_capture, replay_capture
+from .capture_check import CaptureError
 from .finding import CAUSES, CERTAINTIES, PHASES, Finding
 from .watcher import Watch, watch
 

@@ -1,5 +1,7 @@
 """From runs to observations: the facts about the batch, the birth, the optimizer and the weights."""
 
+from typing import Any
+
 import torch
 from torch.utils._pytree import tree_flatten
 
@@ -189,7 +191,7 @@ def batch_size(args, kwargs):
 
 def outlier(args, kwargs, inputs):
     """(sample, how many times larger than the median one) of the largest sample among the model's inputs."""
-    worst = ()
+    worst: Any = ()
     for path, tensor in trees.leaves(args) + trees.leaves(kwargs):
         wanted = "batch" + path in inputs if inputs else not is_label("batch" + path, inputs)
         if wanted and tensor.is_floating_point() and tensor.dim() > 1 and tensor.shape[0] > 2:

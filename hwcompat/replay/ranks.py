@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from typing import Any, List
 
 import torch
 
@@ -26,7 +27,7 @@ def shared_finding(finding):
     if not distributed():
         return finding
     package = sys.modules["torch.distributed"]
-    gathered = [None] * package.get_world_size()
+    gathered: List[Any] = [None] * package.get_world_size()
     package.all_gather_object(gathered, finding)
     made = [(f.cause == "unknown", f.step, rank, f) for rank, f in enumerate(gathered) if f is not None]
     if not made:

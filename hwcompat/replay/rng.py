@@ -12,7 +12,7 @@ def read(devices):
     return {
         "torch": torch.get_rng_state(),
         "python": random.getstate(),
-        "numpy": numpy.random.get_state() if numpy is not None and hasattr(numpy, "random") else None,
+        "numpy": numpy.random.get_state(legacy=False) if numpy is not None and hasattr(numpy, "random") else None,
         "cuda": {index: torch.cuda.get_rng_state(index) for index in devices},
     }
 

@@ -6,6 +6,8 @@ import torch
 
 from . import rng, trees
 
+READ_EVERY = 8
+
 REFRESH = 64
 """After so many steps the list of modules is read anew."""
 
@@ -15,7 +17,7 @@ class State:
 
     def __init__(self, modules, optimizers, scaler, stateful):
         self.roots, self.optimizers, self.scaler, self.stateful = list(modules), list(optimizers), scaler, stateful
-        self.modules, self.age = [], 0
+        self.modules, self.age, self.known = [], 0, None
         self.refresh()
         self.cuda = sorted({t.device.index or 0 for t in self.tensors() if t.device.type == "cuda"})
 
@@ -25,7 +27,7 @@ class State:
         for root in self.roots:
             for module in root.modules():
                 seen[id(module)] = module
-        self.modules, self.age = list(seen.values()), 0
+        self.modules, self.age, self.known = list(seen.values()), 0, None
 
     def parameters(self):
         """Every parameter once: of the modules, then those that only an optimizer knows."""
@@ -49,14 +51,31 @@ class State:
                     seen[id(buffer)] = buffer
         return list(seen.values())
 
-    def tensors(self):
+    def tensors(self, parameters=None):
         """All tensors that a snapshot copies, each once."""
-        found = self.parameters() + self.buffers()
+        found = (self.parameters() if parameters is None else parameters) + self.buffers()
         for optimizer in self.optimizers:
             for state in optimizer.state.values():
                 if isinstance(state, dict):
                     found += [value for value in state.values() if isinstance(value, torch.Tensor)]
         return [t for t in found if trees.is_plain(t)]
+
+    def current(self):
+        """(parameters, tensors), read anew now and then and whenever an optimizer gained state.
+
+        Reading them costs as much as copying them in a small net; a tensor that was replaced by another one since the
+        last reading is noticed at a trip (`unchanged`).
+        """
+        size = sum(len(optimizer.state) for optimizer in self.optimizers)
+        if self.known is None or self.age % READ_EVERY == 0 or size != self.known[0] or self.age < READ_EVERY:
+            parameters = self.parameters()
+            self.known = (size, parameters, self.tensors(parameters))
+        return self.known[1:]
+
+    def unchanged(self):
+        """Whether the tensors are still those of the last reading."""
+        known, now = self.current()[1], self.tensors()
+        return len(known) == len(now) and all(a is b for a, b in zip(known, now))
 
     def bytes(self):
         """Size of one snapshot, counting the optimizer state that is still to come as twice the parameters."""
@@ -76,28 +95,31 @@ class Slot:
     def take(self, copy_grads=True):
         """Copies the state as it is now."""
         state = self.state
-        live = state.tensors()
-        if len(live) != len(self.live) or any(a is not b for a, b in zip(live, self.live)):
+        parameters, live = state.current()
+        if live is not self.live and (len(live) != len(self.live) or any(a is not b for a, b in zip(live, self.live))):
             self.saved = _buffers_like(live, self.saved)
-            self.live = live
+            self.live, self.rest = live, {}
         _copy(self.saved, live)
-        self._take_grads(copy_grads)
+        self._take_grads(copy_grads, parameters)
+        # Where no tensor is another one than last time, the tables that hold them are still right.
+        old = self.rest
         self.rest = {
-            "tables": [(m, dict(m._parameters), dict(m._buffers), m.training) for m in state.modules],
-            "optimizers": [_optimizer_table(optimizer) for optimizer in state.optimizers],
+            "tables": old["tables"] if old else [(m, dict(m._parameters), dict(m._buffers)) for m in state.modules],
+            "modes": [m.training for m in state.modules],
+            "optimizers": [_optimizer_states(optimizer, old, n) for n, optimizer in enumerate(state.optimizers)],
+            "groups": [_optimizer_groups(optimizer) for optimizer in state.optimizers],
             "scaler": _scaler_values(state.scaler),
             "stateful": [(thing, trees.mapped(thing.state_dict(), torch.clone)) for thing in state.stateful],
             "rng": rng.read(state.cuda),
         }
         self.filled = True
 
-    def _take_grads(self, copy_grads):
+    def _take_grads(self, copy_grads, parameters):
         """Gradients at the start matter only to a step that adds to them; `copy_grads` says whether this one may."""
-        self.grads = [(p, p.grad) for p in self.state.parameters()]
         if not copy_grads:
-            self.grad_copies = {}
-            self.grads = [(p, None) for p, _grad in self.grads]
+            self.grad_copies, self.grads = {}, [(p, None) for p in parameters]
             return
+        self.grads = [(p, p.grad) for p in parameters]
         there = [(p, g) for p, g in self.grads if g is not None and trees.is_plain(g)]
         old = [self.grad_copies.get(id(p)) for p, _g in there]
         copies = _buffers_like([g for _p, g in there], old)
@@ -107,12 +129,12 @@ class Slot:
     def put_back(self):
         """Makes the training what it was when `take` was called."""
         with torch.no_grad():
-            for module, parameters, buffers, training in self.rest["tables"]:
+            for (module, parameters, buffers), training in zip(self.rest["tables"], self.rest["modes"]):
                 _replace(module._parameters, parameters)
                 _replace(module._buffers, buffers)
                 module.training = training
-            for optimizer, table in zip(self.state.optimizers, self.rest["optimizers"]):
-                _restore_optimizer(optimizer, table)
+            for saved in zip(self.state.optimizers, self.rest["optimizers"], self.rest["groups"]):
+                _restore_optimizer(*saved)
             _copy([t.detach() for t in self.live], self.saved)
             for parameter, grad in self.grads:
                 _restore_grad(parameter, grad, self.grad_copies.get(id(parameter)))
@@ -173,22 +195,34 @@ def _copy(targets, sources):
                 target.copy_(source)
 
 
-def _optimizer_table(optimizer):
-    """References to the state's tensors (their content lies in the slot) and the settings of the groups."""
+def _optimizer_states(optimizer, old, number):
+    """(references to the state's tensors, whose content lies in the slot; whether the state holds nothing else)."""
+    if old and old["optimizers"][number][1]:
+        return old["optimizers"][number]
     states = {key: dict(value) if isinstance(value, dict) else value for key, value in optimizer.state.items()}
-    groups = [
+    tensors = all(isinstance(value, dict) and all(map(_is_tensor, value.values())) for value in states.values())
+    return states, tensors
+
+
+def _is_tensor(value):
+    return isinstance(value, torch.Tensor)
+
+
+def _optimizer_groups(optimizer):
+    """The settings of the parameter groups."""
+    return [
         {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in group.items() if k != "params"}
         for group in optimizer.param_groups
     ]
-    return {"state": states, "groups": groups}
 
 
-def _restore_optimizer(optimizer, table):
-    for key in [key for key in optimizer.state if key not in table["state"]]:
+def _restore_optimizer(optimizer, states, groups):
+    states = states[0]
+    for key in [key for key in optimizer.state if key not in states]:
         del optimizer.state[key]
-    for key, value in table["state"].items():
+    for key, value in states.items():
         optimizer.state[key] = dict(value) if isinstance(value, dict) else value
-    for group, wanted in zip(optimizer.param_groups, table["groups"]):
+    for group, wanted in zip(optimizer.param_groups, groups):
         for key, value in wanted.items():
             group[key] = value.clone() if isinstance(value, torch.Tensor) else value
 

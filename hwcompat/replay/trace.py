@@ -1,8 +1,8 @@
 """A light trace of the live step: one sum for each call of a module with weights, read only if the step goes bad.
 
 A fault that does not come back leaves nothing else behind. The sums are computed beside the training and never read
-while it is healthy, so they cost no synchronisation. One global hook, present only while a step runs, so that a model
-that is saved, copied or compiled carries nothing of it.
+while it is healthy, so they cost no synchronisation. The hooks are there only while a step runs, so that a model saved
+or copied between steps carries nothing of them.
 """
 
 import torch
@@ -11,27 +11,35 @@ CALLS = 8
 """Calls of one module in one step that are traced; a cell that runs hundreds of times costs no more."""
 
 
+KEY = "hwcompat watch"
+
+
 class Trace:
-    """A context around the live step. `sums`: (module name, input sum or None, output sum), in order of calls."""
+    """A context around the live step. `sums`: (module name, input sum or None, output sum), in order of calls.
+
+    `traced`: the modules. Of the first one the input is summed too: it tells bad data from a bad device.
+    """
 
     def __init__(self, names, traced):
         self.names, self.traced = names, traced
-        self.sums, self.counts, self.handle = [], {}, None
+        self.sums, self.counts = [], {}
 
+    # One entry in the hooks of a few modules, there only while the step runs: a global hook would slow every module.
     def __enter__(self):
-        self.handle = torch.nn.modules.module.register_module_forward_hook(self._after)
+        after = self._after
+        for module in self.traced:
+            module._forward_hooks[KEY] = after
         return self
 
     def __exit__(self, *error):
-        self.handle.remove()
+        for module in self.traced:
+            module._forward_hooks.pop(KEY, None)
 
     def _after(self, module, args, output):
         key = id(module)
-        if key not in self.traced:
-            return
         seen = self.counts.get(key, 0)
         self.counts[key] = seen + 1
-        if seen < CALLS:
+        if seen < CALLS and key in self.names:
             given = None if self.sums else checksum(args)
             self.sums.append((self.names[key], given, checksum(output)))
 
@@ -54,8 +62,14 @@ def _number(value):
 
 
 def traced(roots):
-    """The ids of the modules worth tracing: those with weights of their own, and custom ones without parts."""
-    return {id(m) for root in roots for m in root.modules() if m._parameters or _custom(m)}
+    """The modules worth tracing: those that multiply by weights, and custom ones without parts."""
+    found = {id(m): m for root in roots for m in root.modules() if _multiplies(m) or _custom(m)}
+    return [m for m in found.values() if not isinstance(m, torch.jit.ScriptModule)]
+
+
+def _multiplies(module):
+    """Norms only rescale what such a module gave; they are left out, for they cost as much to look at."""
+    return any(p is not None and p.dim() > 1 for p in module._parameters.values())
 
 
 def _custom(module):

@@ -139,9 +139,6 @@ class History:
             return False
         return self.scales[-1] is not None and self.scales[-1] == self.scales[-STUCK]
 
-    def finite_losses(self):
-        return [v for v in self.losses if v is not None and is_finite(v)]
-
 
 LARGE = 1e38
 
@@ -173,14 +170,13 @@ LEVEL, PERIOD = 10.0, 10
 
 def diverges(history):
     """Whether finite losses run away: by GROWTH and still growing, or PERIOD steps far above the first, unabated."""
-    losses = history.finite_losses()
-    if len(losses) < 4 or len(losses) != len([v for v in history.losses if v is not None]):
+    recent = history.losses[-PERIOD:]
+    if len(recent) < 4 or any(v is None or not is_finite(v) for v in recent + history.losses[:1]):
         return False
-    first = max(abs(losses[0]), 1e-2)
+    losses, first = recent, max(abs(history.losses[0]), 1e-2)
     last = losses[-4:]
     if losses[-1] > GROWTH * first and all(a < b for a, b in zip(last, last[1:])):
         return True
-    recent = losses[-PERIOD:]
-    if len(losses) <= PERIOD or min(recent) < LEVEL * first:
+    if len(history.losses) <= PERIOD or min(recent) < LEVEL * first:
         return False
     return losses[-1] >= sorted(recent)[PERIOD // 2]

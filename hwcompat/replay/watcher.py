@@ -10,6 +10,7 @@ import torch
 
 from . import capture, places, ranks, stillness, trees, tripwire
 from .audit import Auditor
+from .capture_check import CaptureError
 from .diagnosis import HARD, Diagnosis
 from .finding import Finding
 from .pystate import PythonState
@@ -223,7 +224,9 @@ class Watch:
     clone_batches = False
 
     def _some_parameters(self):
-        return self.state.parameters()[:1]
+        """One parameter stands for all: a loop clears the gradients of all, or of none."""
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        return groups[0]["params"][:1] if groups else []
 
     def _slot(self):
         """The slot for this step: the oldest one that neither the ring nor the anchors need."""
@@ -270,8 +273,8 @@ class Watch:
         if changed and not (self.steps < 2 or self.clone_batches):
             exact = False
         self.clone_batches = self.clone_batches or changed
-        parameters = self.state.parameters()
-        gradients = [p.grad for p in parameters if p.grad is not None]
+        parameters = self.state.current()[0]
+        gradients = [grad for grad in (p.grad for p in parameters) if grad is not None]
         self._learn_about_grads()
         scale = getattr(self.scaler, "_scale", None)
         reading = tripwire.read(
@@ -343,7 +346,7 @@ class Watch:
             names=self.names,
             bad_grads=self._bad_grads(),
             not_replayable=tuple(self.python.not_replayable),
-            exact=exact,
+            exact=exact and self.state.unchanged(),
             compiled=self.compiled,
             light=self.light,
             stuck=self.history.stuck(),
@@ -408,7 +411,7 @@ class Watch:
         Raises CaptureError where no finding goes back to an operator.
         """
         if self.captured is None:
-            raise capture.CaptureError("no finding that goes back to one operator")
+            raise CaptureError("no finding that goes back to one operator")
         capture.save(path, self.captured[0], self.captured[1], include_inputs)
 
     def report(self):
