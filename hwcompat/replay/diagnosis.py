@@ -17,7 +17,7 @@ SHADOW = "the step in float64 beside it"
 
 
 class Diagnosis:
-    """One trip. `case`: what the watch knows about it (see watcher.Case)."""
+    """One trip. `case`: what the watch knows about it (see module `case`)."""
 
     def __init__(self, replayer, case):
         self.replayer, self.case, self.state = replayer, case, replayer.state

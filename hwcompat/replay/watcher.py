@@ -3,14 +3,15 @@
 import contextlib
 import time
 import traceback
-from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Tuple
+from dataclasses import replace
+from typing import Any, List
 
 import torch
 
 from . import capture, places, ranks, stillness, trees, tripwire
 from .audit import Auditor
 from .capture_check import CaptureError
+from .case import Case
 from .diagnosis import HARD, Diagnosis
 from .finding import Finding
 from .pystate import PythonState
@@ -25,39 +26,6 @@ COMPILED = "torch.compile: a bad step is run again eagerly; layers are not trace
 
 ANCHOR_EVERY = 16
 """Steps between two older snapshots, from which counterfactuals start; two of them are kept."""
-
-
-@dataclass
-class Case:
-    """What the watch hands to a diagnosis."""
-
-    trip: str
-    saved: Saved
-    reading: Any
-    history: Any
-    timeline: List[Saved]
-    skipped: bool = False
-    scale: Any = None
-    traced: List[Any] = field(default_factory=list)
-    names: Dict[int, str] = field(default_factory=dict)
-    bad_grads: List[str] = field(default_factory=list)
-    not_replayable: Tuple[str, ...] = ()
-    exact: bool = True
-    compiled: bool = False
-    light: bool = False
-    stuck: bool = False
-    seconds: float = 60.0
-
-    @property
-    def before(self):
-        """The step before, if it can be run again."""
-        earlier = [s for s in self.timeline if s.number == self.saved.number - 1 and s.slot is not None]
-        return earlier[0] if earlier else None
-
-    def one_earlier(self):
-        """The same case, with the blame on the step before: it left weights that are not finite."""
-        steps = [s for s in self.timeline if s.number < self.saved.number]
-        return replace(self, trip="weights", saved=self.before, timeline=steps, reading=None, skipped=False, traced=[])
 
 
 def watch(model, optimizer=None, scaler=None, on_finding="stop", extra_state=None, memory_limit=MEMORY, seconds=60.0):

@@ -1,0 +1,39 @@
+"""What the watch hands to a diagnosis: one bad step and what is known about it."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Tuple
+
+from .rerun import Saved
+
+
+@dataclass
+class Case:
+    """What the watch hands to a diagnosis."""
+
+    trip: str
+    saved: Saved
+    reading: Any
+    history: Any
+    timeline: List[Saved]
+    skipped: bool = False
+    scale: Any = None
+    traced: List[Any] = field(default_factory=list)
+    names: Dict[int, str] = field(default_factory=dict)
+    bad_grads: List[str] = field(default_factory=list)
+    not_replayable: Tuple[str, ...] = ()
+    exact: bool = True
+    compiled: bool = False
+    light: bool = False
+    stuck: bool = False
+    seconds: float = 60.0
+
+    @property
+    def before(self):
+        """The step before, if it can be run again."""
+        earlier = [s for s in self.timeline if s.number == self.saved.number - 1 and s.slot is not None]
+        return earlier[0] if earlier else None
+
+    def one_earlier(self):
+        """The same case, with the blame on the step before: it left weights that are not finite."""
+        steps = [s for s in self.timeline if s.number < self.saved.number]
+        return replace(self, trip="weights", saved=self.before, timeline=steps, reading=None, skipped=False, traced=[])
