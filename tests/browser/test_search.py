@@ -13,6 +13,7 @@ from hwcompat import query, tables
 from hwcompat.cardnames import card_name
 from hwcompat.coverage import minor
 from hwcompat.model import Row
+from hwcompat.spelling import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,9 +113,11 @@ class Oracle:
         self.rows = list(rows)
         self.chips: dict[str, set[str]] = {}
         self.architectures: dict[str, set[str]] = {}
+        first: dict[str, str] = {}  # "RTX 2070 SUPER" and "RTX 2070 Super" share a page, and so a line of the list
         for card in self.known.cards:
-            self.chips.setdefault(card.name, set()).add(card.chip)
-            self.architectures.setdefault(card.name, set()).add(card.architecture)
+            name = first.setdefault(spellings(card.name)[0], card.name)
+            self.chips.setdefault(name, set()).add(card.chip)
+            self.architectures.setdefault(name, set()).add(card.architecture)
 
     def cards(self, chosen: dict[str, str]) -> set[str]:
         """The cards of gpus.csv that satisfy the filters `chosen`."""
