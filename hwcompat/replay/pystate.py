@@ -96,8 +96,9 @@ def _inside(thing, kind):
 
 
 def _put(thing, kind, inside):
-    if kind == "attributes":
-        vars(thing).update(inside)
+    if kind == "attributes":  # what holds an object by now keeps it: nobody could give that back
+        now = vars(thing)
+        now.update((key, item) for key, item in inside.items() if isinstance(now.get(key), PLAIN))
     elif isinstance(inside, int):
         del thing[inside:]
     elif isinstance(thing, list):
