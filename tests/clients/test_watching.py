@@ -5,8 +5,11 @@ scripts/make_client_environments.py builds the environments; HWCOMPAT_TEST_CLIEN
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from clients import launching
@@ -15,6 +18,7 @@ from clients.test_ultralytics import dataset, png
 import hwcompat
 from hwcompat import watching
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = ("healthy", "healthy+", "nan+", "overflow+", "lr+")
 LIGHTNING = (*COMMON, "scaler", "scaler+", "scaler-nan+", "accumulate", "accumulate+", "accumulate-nan+", "label+")
 MANUAL = ("manual", "manual+", "manual-nan+")
@@ -109,13 +113,46 @@ def test_transformers(transformers):
 def test_ultralytics(ultralytics):
     assert_left_alone(ultralytics, ("healthy", "healthy+"))
     assert ultralytics["healthy"]["ema"] == ultralytics["healthy+"]["ema"]
-    assert_named(ultralytics["nan+"], "bad-data", 3, "proved")
+    assert_named(ultralytics["nan+"], "bad-data", 2, "proved")
     assert ultralytics["nan+"]["finding"]["sample"] == 1
-    assert ultralytics["nan+"]["steps"] == 4
-    assert_named(ultralytics["label+"], "bad-labels", 3, "proved")
-    assert_named(ultralytics["overflow+"], "fp16-overflow", 3, "proved")
+    assert ultralytics["nan+"]["steps"] == 3
+    assert_named(ultralytics["label+"], "bad-labels", 2, "proved")
+    assert_named(ultralytics["overflow+"], "fp16-overflow", 2, "proved")
     assert "amp=False" in ultralytics["overflow+"]["finding"]["remedy"]
     assert "resume" in ultralytics["overflow+"]["finding"]["remedy"]
+
+
+LAUNCHED = [
+    *(
+        (f"pytorch_lightning-{v}", "lightning", "pytorch_lightning")
+        for v in ends(launching.versions("pytorch_lightning"))
+    ),
+    *((f"lightning-{v}", "lightning", "lightning.pytorch") for v in launching.versions("lightning")),
+    *((f"transformers-{v}", "transformers", "") for v in ends(launching.versions("transformers"))),
+]
+
+
+@launching.needs_clients
+@pytest.mark.parametrize(("environment", "client", "package"), LAUNCHED, ids=[each[0] for each in LAUNCHED])
+def test_a_client_in_an_unedited_program_gets_its_adapter_and_trains_to_its_end(environment, client, package, tmp_path):
+    out = tmp_path / "found.json"
+    program = launching.HERE / "launch_client.py"
+    variables = {
+        **os.environ, "PYTHONPATH": str(Path(launching.FOLDER or "") / environment), "PACKAGE": package,
+        "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from hwcompat.cli import run; run(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "diagnose", "--json", "-o", str(out), "--",
+         str(launching.python()), str(program), client],
+        cwd=tmp_path, env=variables, capture_output=True, text=True, encoding="utf-8", timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "STEPS 6" in done.stdout, "the program is never stopped"
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["processes"][0]["client"] == client
+    first = found["findings"][0]
+    assert (first["cause"], first["step"], first["sample"]) == ("bad-data", 3, 1), first["text"]
 
 
 def test_the_module_is_light():

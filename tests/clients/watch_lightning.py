@@ -2,7 +2,7 @@
 
     watch_lightning.py SCENARIO...
 
-A scenario: healthy, nan, overflow, lr, scaler, accumulate, manual, label; "-watched" behind it adds the callback.
+A scenario: healthy, nan, overflow, lr, scaler, accumulate, manual, label; "+" behind it adds the callback.
 """
 
 import contextlib
@@ -105,7 +105,7 @@ def half_precision():
 
 
 def run(job):
-    job, _, watched = job.partition("+")
+    job, watched, _ = job.partition("+")
     package.seed_everything(1)
     told, options = [], {}
     if job.startswith("scaler"):

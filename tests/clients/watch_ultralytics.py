@@ -6,9 +6,12 @@ A scenario: healthy, nan, label, overflow, lr; "+" behind it adds the adapter.
 """
 
 import json
+import os
 import socket
 import sys
 from pathlib import Path
+
+os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # old releases load their own checkpoints the old way
 
 import torch
 
@@ -28,7 +31,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from hwcompat import watching  # noqa: E402
 
-BAD = 3
+BAD = 2
 
 
 def trainer_for(scenario):
@@ -82,7 +85,7 @@ def run(job, data, model):
     error = ""
     try:
         net.train(
-            data=data, epochs=2, imgsz=32, batch=4, nbs=8, workers=0, amp=False, device="cpu", seed=1, plots=False,
+            data=data, epochs=1, imgsz=32, batch=4, nbs=8, workers=0, amp=False, device="cpu", seed=1, plots=False,
             val=False, project=str(Path(job).resolve()), name="run", exist_ok=True, trainer=trainer_for(scenario),
             verbose=False, mosaic=0.0, **options,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 import sys
 from typing import Any, Dict, List
 
+from ..rerun import distributed
 from ..watcher import Watch
 from . import faithful, remedies
 
@@ -36,6 +37,9 @@ class Session:
         self.watch.begin(self.redo, *args)
 
     def end(self, result=None, error=None):
+        if error is not None and distributed():  # other ranks did not raise, and would be waited for
+            self.watch.abandon()
+            return False
         explained = self.watch.end(result, error)
         self._tell()
         return explained

@@ -125,8 +125,10 @@ class Attached:
         self.session.begin(inputs, model, rest, named, self.part)
         try:
             self.part.loss = self.training_step(model, inputs, *rest, **named)
-        except Exception as error:
-            self.session.end(error=error)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                self.session.end(error=error)
+            self.detach()  # train() ends here, and on_train_end is not called
             raise
         self.fresh = False
         return self.part.loss

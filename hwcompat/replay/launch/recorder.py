@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from .. import rng
 from ..adapters.session import Session
+from ..rerun import distributed
 from .tape import Tape
 
 RANDOM = ("dropout", "rrelu", "gumbel", "attention", "bernoulli")
@@ -145,7 +146,8 @@ class Program:
         if self.off or os.getpid() != self.pid:
             return
         self.ending = True
-        if self.tape is not None and (self.tape.trained or self.tape.losses):
+        alone = not distributed()  # other ranks may not end now, and would be waited for
+        if alone and self.tape is not None and (self.tape.trained or self.tape.losses):
             self.finish(error)
         self.stop("the program ended")
 
