@@ -122,7 +122,7 @@ def underflow(obs):
     root = obs.root
     if not _singular(obs) or root.phase == "optimizer":
         return None
-    lost = bool(root.shadow_finite and root.shadow_max < obs.replay.limit)
+    lost = bool(root.shadow_finite and (root.zero_lost or root.shadow_max < obs.replay.limit))
     vanished = root.zero_operand and _from_positive(root)
     if not (lost or vanished):
         return None
