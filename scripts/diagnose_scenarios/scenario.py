@@ -12,34 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-CAUSES = (
-    "hardware",
-    "library",
-    "compiler",
-    "fp16-overflow",
-    "fp16-accumulation",
-    "underflow",
-    "gradient-underflow",
-    "division-by-zero",
-    "learning-rate",
-    "exploding-gradients",
-    "initialisation",
-    "bad-data",
-    "bad-labels",
-    "input-scale",
-    "zero-grad",
-    "optimizer-eps",
-    "scaler-misuse",
-    "batch-statistics",
-    "singular-gradient",
-    "masked-softmax",
-    "weight-decay",
-    "unknown",
-)
-PHASES = ("data", "forward", "loss", "backward", "optimizer")
+from hwcompat.replay.finding import CAUSES, LOSS, PHASES
+
+__all__ = ["CAUSES", "ENDS", "LOSS", "PHASES", "Expected", "Scenario"]
+
 ENDS = ("nonfinite", "stalls", "diverges", "raises")
-LOSS = "<loss>"
-"""The place of what is computed between the model's output and backward(), outside every module."""
 
 
 @dataclass(frozen=True)
