@@ -1,10 +1,10 @@
 """What watching costs: the same training steps with and without a watch, interleaved in one process.
 
-    python scripts/bench_watch.py [--rounds 40] [--threads 2]
+    python scripts/bench_watch.py [--rounds 100] [--threads 2]
 
-Two trainings of each net take turns, block by block, so that a slow moment of the machine meets both. Printed: the
-median milliseconds of a plain step, and the ratio of the medians with the watch. The audited step (step 1) lies in the
-warm-up and is told apart.
+Two trainings of each net take turns, step by step, so that a slow moment of the machine meets both. Printed: the lower
+quartile of the time of a plain step, and its ratio with the watch. The audited step (step 1) lies in the warm-up and is
+told apart.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ import torch
 from torch import Tensor, nn
 
 import hwcompat
-
-BLOCK = 5
 
 
 def block(channels: int, out: int, stride: int) -> list[nn.Module]:
@@ -88,48 +86,45 @@ def training(make: Callable[[], nn.Module], kind: str, device: str) -> tuple[nn.
 
 
 def timed(step: Callable[[], Any], device: str) -> float:
-    """Milliseconds a step, over BLOCK steps."""
-    start = time.perf_counter()
-    for _ in range(BLOCK):
-        step()
+    """Milliseconds of one step: processor time of all threads on the CPU, which other programs disturb least."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    start = clock()
+    step()
     if device != "cpu":
         torch.cuda.synchronize()
-    return 1000 * (time.perf_counter() - start) / BLOCK
+    return 1000 * (clock() - start)
 
 
 def measure(case: tuple[Any, Any, str], rounds: int, device: str) -> tuple[float, float, float]:
-    """(plain milliseconds, ratio with the watch, milliseconds of the audited step)."""
+    """(plain milliseconds, ratio with the watch, milliseconds of the audited step), by lower quartiles."""
     make, batch, kind = case
     batch = tuple(part.to(device) for part in batch)
     _model, _optimizer, plain = training(make, kind, device)
     model, optimizer, watched = training(make, kind, device)
     watch = hwcompat.watch(model, optimizer=optimizer)
     watch.step(watched, batch)
-    start = time.perf_counter()
-    watch.step(watched, batch)
-    audited = 1000 * (time.perf_counter() - start)
-    for _ in range(4):
+    audited = timed(lambda: watch.step(watched, batch), device)
+    for _ in range(6):
         plain(batch)
         watch.step(watched, batch)
-    pairs = []
-    for number in range(rounds):
-        turns = [("plain", lambda: plain(batch)), ("watch", lambda: watch.step(watched, batch))]
-        times = {name: timed(step, device) for name, step in (turns if number % 2 else reversed(turns))}
-        pairs.append(times)
+    alone, with_watch = [], []
+    for _ in range(rounds):
+        alone.append(timed(lambda: plain(batch), device))
+        with_watch.append(timed(lambda: watch.step(watched, batch), device))
     assert watch.finding is None
-    base = statistics.median(pair["plain"] for pair in pairs)
-    return base, statistics.median(pair["watch"] / pair["plain"] for pair in pairs), audited
+    base, cost = (statistics.quantiles(times, n=4)[0] for times in (alone, with_watch))
+    return base, cost / base, audited
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"torch {torch.__version__}, {options.device}, {options.threads} threads, {options.rounds} x {BLOCK} steps")
+    print(f"torch {torch.__version__}, {options.device}, {options.threads} threads, {options.rounds} steps")
     for name, case in cases(options.device).items():
         if options.only in name:
             base, ratio, audited = measure(case, options.rounds, options.device)

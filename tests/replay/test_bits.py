@@ -189,3 +189,23 @@ def test_counters_that_a_step_keeps_are_as_the_user_left_them() -> None:
     assert log == [1, 2, 3, 4, 5]
     assert finding.step == 4
     assert finding.cause != "hardware"
+
+
+@pytest.mark.parametrize("draws", [0, 1, 2, 3])
+def test_the_generators_of_numpy_and_python_are_put_back(draws: int) -> None:
+    import random
+
+    import numpy as np
+
+    from hwcompat.replay import rng
+
+    np.random.seed(3)
+    for _ in range(draws):
+        np.random.randn()
+    rng.read([])
+    for _ in range(draws):
+        np.random.randn()
+    states = rng.read([])
+    wanted = [np.random.randn() for _ in range(5)], random.random(), float(torch.rand(()))
+    rng.write(states)
+    assert ([np.random.randn() for _ in range(5)], random.random(), float(torch.rand(()))) == wanted
