@@ -120,10 +120,15 @@ class Program:
     @contextlib.contextmanager
     def quiet(self):
         self.inside += 1
+        up = self.mode is not None and self.mode.up
+        if up:
+            _leave_mode(self)
         try:
             yield
         finally:
             self.inside -= 1
+            if up:
+                _enter_mode(self)
 
     def _found(self, finding):
         self.report(finding)
@@ -312,13 +317,20 @@ def _optimizers(program):
     _replace(program, torch.nn.Module, "zero_grad", zeroing)
 
     def before(opt, args, kwargs):
+        if program.active():
+            _leave_mode(program)
         if program.active() and program.tape is not None:
             program.tape.add("other", lambda o, *a, **k: o.step(*a, **k), (opt, *args[1:]), kwargs)
             program.tape.stepped = True
 
     hooks = sys.modules["torch.optim.optimizer"]  # the package does not keep the name
-    handle = hooks.register_optimizer_step_pre_hook(before)
-    program.undo.append(handle.remove)
+
+    def after(opt, args, kwargs):
+        if program.active():
+            _enter_mode(program)
+
+    handles = [hooks.register_optimizer_step_pre_hook(before), hooks.register_optimizer_step_post_hook(after)]
+    program.undo += [handle.remove for handle in handles]
 
 
 def _scalers(program):
