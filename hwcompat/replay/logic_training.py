@@ -66,6 +66,8 @@ def explained_error(obs):
     if obs.label_problem is not None:
         return _label_error(obs, text)
     for part, cause, remedy in ERRORS:
+        if part == "out of bounds" and not phase and not text.startswith("Target"):
+            continue  # an index of NumPy or of a list says the same, and is the program's own affair
         if part in text:
             more = {"phase": phase, "module": module}
             if cause == "bad-labels":

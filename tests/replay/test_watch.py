@@ -153,6 +153,15 @@ def test_data_read_inside_the_step_are_not_blamed_on_the_machine() -> None:
     assert any("iterator" in line for line in finding.evidence)
 
 
+def test_an_index_error_outside_torch_is_the_users() -> None:
+    numpy = pytest.importorskip("numpy")
+    model = loops.mlp()
+    watch = hwcompat.watch(model, optimizer=torch.optim.SGD(model.parameters(), 0.1))
+    with pytest.raises(IndexError, match="out of bounds"):
+        watch.step(lambda batch: numpy.zeros(3)[batch], 7)
+    assert watch.finding is None
+
+
 def test_an_exception_that_no_finding_explains_is_the_users() -> None:
     model = loops.mlp()
     watch = hwcompat.watch(model, optimizer=torch.optim.SGD(model.parameters(), 0.1))
