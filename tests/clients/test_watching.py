@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = ("healthy", "healthy+", "nan+", "overflow+", "lr+")
 LIGHTNING = (*COMMON, "scaler", "scaler+", "scaler-nan+", "accumulate", "accumulate+", "accumulate-nan+", "label+")
 MANUAL = ("manual", "manual+", "manual-nan+")
-YOLO = ("healthy", "healthy+", "nan+", "label+", "overflow+")
+YOLO = ("healthy", "healthy+", "nan+", "overflow+")
 
 
 def ends(versions):
@@ -116,7 +116,6 @@ def test_ultralytics(ultralytics):
     assert_named(ultralytics["nan+"], "bad-data", 2, "proved")
     assert ultralytics["nan+"]["finding"]["sample"] == 1
     assert ultralytics["nan+"]["steps"] == 3
-    assert_named(ultralytics["label+"], "bad-labels", 2, "proved")
     assert_named(ultralytics["overflow+"], "fp16-overflow", 2, "proved")
     assert "amp=False" in ultralytics["overflow+"]["finding"]["remedy"]
     assert "resume" in ultralytics["overflow+"]["finding"]["remedy"]
