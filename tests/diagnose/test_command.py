@@ -270,7 +270,7 @@ def test_what_does_not_fit_a_screen_is_counted_and_nothing_weaker_takes_its_plac
 def test_a_card_that_is_named_is_judged_without_settings(run):
     line = "python train.py --weights a.pt --noautoanchor"
     faulty = json.loads(run("--gpu", FAULTY, "--command", line, "--json").stdout)
-    assert [each["check"] for each in faulty["clues"]][0] == "hardware.card-is-known"
+    assert faulty["clues"][0]["check"] == "hardware.card-is-known"
     alone = json.loads(run("--gpu", FAULTY, "--json").stdout)
     assert [each["check"] for each in alone["clues"]] == ["hardware.card-is-known"]
     sound = json.loads(run("--gpu", "NVIDIA A100-SXM4-40GB", "--json").stdout)
