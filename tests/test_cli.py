@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hwcompat import api, cli, emitters
+from hwcompat import api, cli, emitters, matrix
 from hwcompat.errors import UsageError
 
 CARD = ["--gpu", "NVIDIA GeForce GTX 1660 Ti", "--driver", "552.22", "--os", "windows", "--python", "3.11"]
@@ -57,14 +57,15 @@ def test_probe_then_recommend_on_this_machine(run, tmp_path: Path, private_home:
     assert config["amp"] is False
 
 
-def test_a_second_probe_adds_a_second_row_also_to_a_checkout(run, tmp_path: Path, private_home: Path) -> None:
+def test_a_second_probe_that_finds_the_same_is_a_second_observation_also_in_a_checkout(run, tmp_path: Path, private_home: Path) -> None:
     checkout = tmp_path / "matrix"
     checkout.mkdir()
     for _ in range(2):
         done = run("probe", "--device", "cpu", "--only", "cast.overflow", "--matrix", str(checkout))
         assert done.returncode == 0, done.stderr
     for folder in (checkout, private_home / "matrix"):
-        assert len((folder / "results" / "cpu.csv").read_text(encoding="utf-8").splitlines()) == 3
+        rows = matrix.read_rows(folder / "results" / "cpu.csv")[0]
+        assert [len(row.report_id.split()) for row in rows] == [2]
 
 
 def test_a_sick_card_is_simulated_named_and_never_recorded(run, private_home: Path) -> None:

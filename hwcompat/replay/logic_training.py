@@ -115,8 +115,8 @@ def everything_zero(obs):
         "initialisation",
         "by counterfactual" if better else "suspected",
         (
-            "%d weight matrices are entirely 0, and %d %% of the gradient is"
-            % (len(obs.zero_matrices), round(100 * obs.grads.zero)),
+            "%d weight matrices are entirely 0, and %.0f %% of the gradient is"
+            % (len(obs.zero_matrices), 100 * obs.grads.zero),
             trial.text if trial else "",
         ),
         "use the layers' default initialisation; only the last layer may start at 0",
@@ -152,7 +152,7 @@ def dead(obs):
         obs,
         "learning-rate",
         "by counterfactual",
-        ("%d %% of the gradient is exactly 0, in float64 too" % round(100 * obs.grads.zero), same.text, trial.text),
+        ("%.0f %% of the gradient is exactly 0, in float64 too" % (100 * obs.grads.zero), same.text, trial.text),
         "divide the learning rate by 10 or more, or warm it up",
         phase="optimizer",
         module=OPTIMIZER,
@@ -308,15 +308,15 @@ SILENT = ("still", "zero gradients", "audit", "stalls")
 
 def gradients_lost(obs):
     """Gradients that are exactly 0 and are not in float64."""
-    if obs.trip not in SILENT or not obs.shadow_alive or obs.grads.lost < 0.5 or _learns(obs.losses):
+    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.lost <= 1 or _learns(obs.losses):
         return None
     return found(
         obs,
         "gradient-underflow",
         "proved",
         (
-            "%d %% of the gradient is exactly 0; in float64 these elements hold %d %% of its norm"
-            % (round(100 * obs.grads.zero), round(100 * obs.grads.lost)),
+            "%.0f %% of the gradient is exactly 0; in float64 these elements hold %.0f %% of its norm"
+            % (100 * obs.grads.zero, 100 * obs.grads.lost),
         ),
         "use a GradScaler (or bfloat16): float16 ends at 6e-8",
         phase="backward",
