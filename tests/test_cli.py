@@ -57,7 +57,9 @@ def test_probe_then_recommend_on_this_machine(run, tmp_path: Path, private_home:
     assert config["amp"] is False
 
 
-def test_a_second_probe_that_finds_the_same_is_a_second_observation_also_in_a_checkout(run, tmp_path: Path, private_home: Path) -> None:
+def test_a_second_probe_that_finds_the_same_is_a_second_observation_also_in_a_checkout(
+    run, tmp_path: Path, private_home: Path
+) -> None:
     checkout = tmp_path / "matrix"
     checkout.mkdir()
     for _ in range(2):
