@@ -148,7 +148,7 @@ class Watch:
             return None
 
     def _own_failure(self, error):
-        """A failure outside a diagnosis ends the watching. It is no finding: who breaks on one would end a sound run."""
+        """A failure outside a diagnosis ends the watching. It is no finding: that would end a sound training."""
         note = self._failure_note(error)
         self.close()
         sys.stderr.write("hwcompat: %s; the training goes on unwatched\n" % note)
