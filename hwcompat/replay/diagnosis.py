@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from . import logic, observing, opreplay
+from . import logic, observing, opreplay, places
 from .counterfactual import Counterfactuals
 from .observations import Observations
 from .ranks import PEER
@@ -194,6 +194,7 @@ class Diagnosis:
             from_output=from_output,
             live_input_bad=_bad_input(case.traced),
             exact=obs.exact and again.value == third.value,
+            not_replayable=obs.not_replayable + places.hooks_of_others(self.replayer.roots),
         )
         return replace(obs, audit=self._operators_of(module))
 

@@ -162,3 +162,31 @@ def user_line():
             return "%s:%d" % (name, frame.f_lineno)
         frame = frame.f_back
     return ""
+
+
+def hooks_of_others(roots):
+    """Hooks that neither torch nor this folder set, as lines: each may hold a state that no snapshot covers, and answer
+    otherwise when the step runs again."""
+    found = []
+    for root in roots:
+        for name, module in root.named_modules():
+            if any(_foreign(hook) for table in _TABLES for hook in (getattr(module, table, None) or {}).values()):
+                found.append("a hook on %s runs in this step" % (name or "the model"))
+        for name, parameter in root.named_parameters():
+            if any(
+                _foreign(hook)
+                for table in _GRADIENT_TABLES
+                for hook in (getattr(parameter, table, None) or {}).values()
+            ):
+                found.append("a hook on the gradient of %s runs in this step" % name)
+    return tuple(found[:3])
+
+
+_TABLES = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_GRADIENT_TABLES = ("_backward_hooks", "_post_accumulate_grad_hooks")
+_OURS = __name__.rpartition(".")[0]
+
+
+def _foreign(hook):
+    where = getattr(getattr(hook, "func", hook), "__module__", None) or ""
+    return where.partition(".")[0] != "torch" and not where.startswith(_OURS)

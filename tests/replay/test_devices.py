@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import hwcompat
+from hwcompat.replay import places
 
 
 class Faulty(TorchDispatchMode):
@@ -109,6 +111,30 @@ def test_a_fault_that_does_not_come_back_is_transient_and_only_suspected() -> No
     finding = train(device, loops.mlp(outputs=4), loops.labelled())
     assert (finding.cause, finding.kind, finding.certainty) == ("hardware", "transient", "suspected")
     assert (finding.step, finding.module) == (5, "2")
+
+
+@pytest.mark.parametrize("where", ["gradient", "layer"])
+def test_code_of_others_inside_the_step_is_no_card(where: str) -> None:
+    """A hook counts its calls and spoils one; no snapshot covers its counter, so that the re-run is sane."""
+    model = loops.mlp(outputs=4)
+    seen = []
+
+    def spoil(value: Tensor) -> Tensor:
+        seen.append(1)
+        return value * float("nan") if len(seen) == 6 else value
+
+    if where == "gradient":
+        model[2].bias.register_hook(spoil)
+    else:
+        model[2].register_forward_hook(lambda module, given, value: spoil(value))
+    finding = train(contextlib.nullcontext(), model, loops.labelled())
+    assert (finding.cause, finding.step) == ("unknown", 5)
+    assert any("hook" in line for line in finding.evidence)
+
+
+def test_hooks_of_torch_itself_are_no_code_of_others() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.utils.spectral_norm(nn.Linear(4, 4)))
+    assert places.hooks_of_others([model]) == ()
 
 
 def test_a_product_that_is_finite_and_wrong() -> None:
