@@ -37,7 +37,7 @@ def faults_for(
         fault
         for fault in tables.faults
         if (not effect or fault.effect == effect)
-        and _concerns_card(fault, gpu)
+        and concerns_card(fault, gpu)
         and (not fault.os or os in fault.os)
         and cards >= fault.cards
         and (not fault.clients or affected_clients(fault, clients))
@@ -46,7 +46,8 @@ def faults_for(
     )
 
 
-def _concerns_card(fault: Fault, gpu: Gpu | None) -> bool:
+def concerns_card(fault: Fault, gpu: Gpu | None) -> bool:
+    """Whether a machine with this card (None: the CPU alone) can have the fault, whatever its software."""
     if gpu is None:
         of_a_card = fault.chips or fault.pci_ids or fault.compute_capabilities
         return not of_a_card and (not fault.vendors or "cpu" in fault.vendors)

@@ -24,11 +24,15 @@ def bad_batch(obs):
             op="",
             source="",
         )
+    return _bad_sample(obs, "proved", (where,), sample)
+
+
+def _bad_sample(obs, certainty, lines, sample):
     return found(
         obs,
         "bad-data",
-        "proved",
-        (where,),
+        certainty,
+        lines,
         "repair or drop this sample",
         phase="data",
         module=DATA,
@@ -44,18 +48,8 @@ def giant_sample(obs):
     if not obs.outlier or trial is None or not trial.better:
         return None
     sample, ratio = obs.outlier
-    return found(
-        obs,
-        "bad-data",
-        "by counterfactual",
-        ("sample %d is %s times larger than the median sample of its batch" % (sample, number(ratio)), trial.text),
-        "repair or drop this sample",
-        phase="data",
-        module=DATA,
-        sample=sample,
-        op="",
-        source="",
-    )
+    larger = "sample %d is %s times larger than the median sample of its batch" % (sample, number(ratio))
+    return _bad_sample(obs, "by counterfactual", (larger, trial.text), sample)
 
 
 def explained_error(obs):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hwcompat import coverage, merging
-from hwcompat.model import CAPABILITIES, Fault, Row
+from hwcompat.knownfaults import concerns_card
+from hwcompat.model import CAPABILITIES, Fault, Gpu, Row
 from hwcompat.spelling import spellings
 from hwcompat.tables import Tables
 
@@ -241,18 +242,25 @@ def _importance(entry: Entry) -> tuple[object, ...]:
 
 
 def concerns(fault: Fault, subject: Subject) -> bool:
-    """Whether a machine with this card can have the fault, whatever its software."""
-    ids = {pci_id[:9] for card in subject.models for pci_id in card.pci_ids}
-    return (
-        bool(subject.vendor)
-        and (not fault.vendors or subject.vendor in fault.vendors)
-        and (not fault.chips or not set(fault.chips).isdisjoint(subject.chips))
-        and (not fault.pci_ids or not ids.isdisjoint(fault.pci_ids))
-        and (
-            not fault.compute_capabilities
-            or not set(fault.compute_capabilities).isdisjoint(subject.compute_capabilities)
-        )
-    )
+    """Whether a machine with any card of this name can have the fault, whatever its software."""
+    return bool(subject.vendor) and any(concerns_card(fault, gpu) for gpu in _gpus(subject))
+
+
+def _gpus(subject: Subject) -> Iterator[Gpu]:
+    """Every card that is sold under the name, as a machine would show it."""
+    for card in subject.models:
+        for pci_id in card.pci_ids or ("",):
+            yield Gpu(
+                card.name,
+                subject.vendor,
+                pci_id[:9] or None,
+                chip=card.chip,
+                compute_capability=card.compute_capability,
+            )
+    if not subject.models:
+        for chip in subject.chips or (None,):
+            for capability in subject.compute_capabilities or (None,):
+                yield Gpu(subject.name, subject.vendor, chip=chip, compute_capability=capability)
 
 
 def _faults(pages: Sequence[CardPage], world: _World) -> tuple[FaultPage, ...]:

@@ -20,6 +20,7 @@ from hwcompat.diagnose import tell
 from hwcompat.diagnose.clue import CAUSES
 from hwcompat.diagnose.reading import read_document, read_text
 from hwcompat.errors import DataError
+from hwcompat.replay import finding
 
 SCHEMA = Path(diagnose.__file__).with_name("diagnosis.schema.json")
 BAD = "task: detect\nimgsz: 640\nclose_mosaic: 10\namp: true\nlr0: 1e-3\noptimzer: SGD\nresume: true\n"
@@ -140,6 +141,7 @@ def test_it_starts_without_torch_pandas_or_pillow(tmp_path):
 def test_the_causes_are_those_of_the_schema() -> None:
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     assert tuple(schema["$defs"]["clue"]["properties"]["cause"]["enum"]) == CAUSES
+    assert set(CAUSES) == set(finding.CAUSES), "the static checks and the watch speak of the same causes"
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
