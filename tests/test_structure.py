@@ -24,6 +24,7 @@ LAYERS = (
     ("columns",),
     ("present", "explain", "console"),
     ("site",),
+    ("fleet",),
     ("diagnose",),
     ("api",),
     ("target", "measure", "contribute", "recapture"),
