@@ -1,19 +1,28 @@
 """R10: the steps from the oldest snapshot at hand to the bad one, over the same batches, with one thing changed."""
 
 import contextlib
+from typing import Any, List
 
 import torch
 
-from . import trees
+from . import observing, trees
+from .entry import wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
+
+ROUNDS = 3
+OUTSIZED = 20.0
+"""Parameters of a typical size above this are no usual start of anything."""
+
+HOPELESS = 100.0
+"""A loss that ends so many times higher is not waited for."""
 
 
 class Counterfactuals:
     """Runs trials over a timeline: steps in order, of which the first has a snapshot."""
 
-    def __init__(self, replayer, timeline, inputs):
-        self.replayer, self.timeline, self.inputs = replayer, timeline, inputs
+    def __init__(self, replayer, timeline, inputs, outlier=None):
+        self.replayer, self.timeline, self.inputs, self.largest = replayer, timeline, inputs, outlier
         self.optimizers = replayer.state.optimizers
 
     def baseline(self):
@@ -24,24 +33,26 @@ class Counterfactuals:
         return self._run("with the gradients cleared before each step", each=self._clear)
 
     def weight_decay(self):
-        return self._run("without weight decay", once=lambda: self._groups("weight_decay", lambda v: 0.0))
+        return self._run("without weight decay", around=self._with_groups("weight_decay", lambda v: 0.0))
 
     def eps(self):
-        return self._run("with eps at least 1e-4", once=lambda: self._groups("eps", lambda v: max(v, 1e-4)))
+        return self._run("with eps at least 1e-4", around=self._with_groups("eps", lambda v: max(v, 1e-4)))
 
     def lr(self):
         for factor in (0.1, 0.01, 1e-4, 1e-8, 1e-12):
             text = "with the learning rate times %g" % factor
-            trial = self._run(text, each=None, once=lambda f=factor: self._groups("lr", lambda v: v * f))
+            trial = self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f))
             if trial.better:
                 break
         return trial
 
     def input(self):
-        return self._run("with the inputs scaled to mean 0 and standard deviation 1", batch=self._standardised)
+        return self._run(
+            "with each feature of the inputs scaled to mean 0 and standard deviation 1", batch=self._standardised
+        )
 
     def outlier(self):
-        return self._run("with the largest sample of the last batch replaced by the median one", batch=self._tamed)
+        return self._run("with this sample replaced by the median one of its batch", batch=self._tamed)
 
     def init(self):
         return self._run("with the default initialisation of every layer", once=self._default_init)
@@ -53,40 +64,49 @@ class Counterfactuals:
         return self._run("without torch.compile", eager=True)
 
     def _run(self, what, once=None, each=None, batch=None, around=contextlib.nullcontext, eager=False):
-        losses, bad = [], False
-        for index, saved in enumerate(self.timeline):
-            if index == 0:
-                self.replayer.restore(saved)
-                with torch.no_grad():
-                    once() if once else None
+        """The steps with one change; where a few noisy losses decide nothing, the same steps once more, and again."""
+        self.replayer.restore(self.timeline[0])
+        with torch.no_grad():
+            once() if once else None
+        losses: List[Any] = []
+        for rounds in range(1, ROUNDS + 1):
+            bad = self._round(losses, each, batch, around, eager)
+            trial = _trial(what, losses, rounds, bad)
+            if bad or trial.better or trial.last is None or trial.last > HOPELESS * abs(trial.first or 0.0):
+                break
+        return trial
+
+    def _round(self, losses, each, batch, around, eager):
+        """One pass over the timeline; True where it goes bad."""
+        for saved in self.timeline:
             if each:
                 each()
             changed = batch(saved) if batch else None
             run = self.replayer.plain(saved, batch=changed, restore=False, around=around, eager=eager)
-            bad = bool(run.bad) or run.error is not None
             losses.append(run.value)
-            if bad:
-                break
-        known = [v for v in losses if v is not None and is_finite(v)]
-        first, last = (known[0], known[-1]) if known else (None, None)
-        text = "%s the same %d steps %s" % (what, len(losses), "go bad too" if bad else _course(first, last))
-        return Trial(not bad, first, last, text, len(losses))
+            if run.bad or run.error is not None:
+                return True
+        return False
 
     def _clear(self):
         for parameter in self.replayer.state.parameters():
             parameter.grad = None
-
-    def _groups(self, key, change):
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                if isinstance(group.get(key), (int, float)):
-                    group[key] = change(group[key])
 
     def _default_init(self):
         for module in self.replayer.state.modules:
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
+            else:
+                self._tame_parameters(module)
+
+    def _tame_parameters(self, module):
+        """A module without a default of its own: its outsized parameters are scaled to a typical size of 1."""
+        for parameter in module._parameters.values():
+            if parameter is not None and parameter.is_floating_point() and parameter.numel():
+                size = observing.typical(parameter)
+                if size > OUTSIZED:
+                    parameter.copy_((parameter.double() / size).to(parameter.dtype))
 
     def _standardised(self, saved):
         """The first argument with every tensor that the model is given scaled."""
@@ -97,46 +117,80 @@ class Counterfactuals:
         if (self.inputs and path not in self.inputs) or not tensor.is_floating_point() or tensor.numel() < 2:
             return tensor
         wide = tensor.detach().double()
-        return ((wide - wide.mean()) / wide.std().clamp_min(1e-12)).to(tensor.dtype)
+        dims = _all_but_features(wide)
+        wide = wide - wide.mean(dims, keepdim=True)
+        spread = wide.square().mean(dims, keepdim=True).sqrt()
+        return (wide / spread.where(spread > 0, torch.ones_like(spread))).to(tensor.dtype)
 
     def _tamed(self, saved):
-        """The first argument, in the last step with the largest sample of each input replaced by a median one."""
-        if saved is not self.timeline[-1] or not saved.args:
+        """The first argument of the step with the outlier, that one sample replaced by a median one."""
+        if saved.number != self.largest.step or not saved.args:
             return None
         paths = {id(t): "batch[0]" + path for path, t in trees.leaves(saved.args[0])}
-        return trees.mapped(saved.args[0], lambda t: self._median_sample(t, paths.get(id(t), "")))
+        return trees.mapped(saved.args[0], lambda t: self._without(t, paths.get(id(t), "")))
 
-    def _median_sample(self, tensor, path):
-        if (self.inputs and path not in self.inputs) or not tensor.is_floating_point() or tensor.dim() < 2:
+    def _without(self, tensor, path):
+        if path != self.largest.path:
             return tensor
         sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
         changed = tensor.detach().clone()
-        changed[int(sizes.argmax())] = changed[int(sizes.median(0).indices)]
+        changed[self.largest.sample] = changed[int(sizes.median(0).indices)]
         return changed
 
-    @contextlib.contextmanager
     def _clipping(self):
         parameters = self.replayer.state.parameters()
-        originals = []
 
-        def clipped(original):
+        def wrap(optimizer, original):
             def step(*args, **kwargs):
                 torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], 1.0)
                 return original(*args, **kwargs)
 
             return step
 
-        for optimizer in self.optimizers:
-            originals.append((optimizer, vars(optimizer).get("step")))
-            optimizer.step = clipped(optimizer.step)
-        try:
-            yield
-        finally:
-            for optimizer, old in originals:
-                if old is None:
-                    del optimizer.step
-                else:
-                    optimizer.step = old
+        return wrapped_steps(self.optimizers, wrap)
+
+    def _with_groups(self, key, change):
+        """Each optimizer step with another value in its groups: no scheduler that sets it between steps undoes that."""
+
+        def wrap(optimizer, original):
+            def step(*args, **kwargs):
+                groups = [g for g in optimizer.param_groups if _is_number(g.get(key))]
+                values = [g[key] for g in groups]
+                for group, value in zip(groups, values):
+                    group[key] = change(value)
+                try:
+                    return original(*args, **kwargs)
+                finally:
+                    for group, value in zip(groups, values):
+                        group[key] = value
+
+            return step
+
+        return lambda: wrapped_steps(self.optimizers, wrap)
+
+
+def _all_but_features(tensor):
+    """The dimensions over which a feature is standardised: columns of tables and sequences, channels of images."""
+    kept = {1: None, 2: 1, 3: 2}.get(tensor.dim(), 1)
+    return [d for d in range(tensor.dim()) if d != kept]
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, torch.Tensor)) and not isinstance(value, bool)
+
+
+def _trial(what, losses, rounds, bad):
+    """The Trial of so many rounds: how it began, and (after the first round: the median loss of) how it ended."""
+    steps = len(losses) // rounds
+    known = [v for v in losses if v is not None and is_finite(v)]
+    first, last = (known[0], known[-1]) if known else (None, None)
+    if rounds > 1 and not bad and known:
+        last = sorted(known[-steps:])[len(known[-steps:]) // 2]
+    again = " (%d times over)" % rounds if rounds > 1 else ""
+    course = "go bad too" if bad else _course(first, last)
+    return Trial(
+        not bad, first, last, "%s the same %d steps%s %s" % (what, steps or len(losses), again, course), len(losses)
+    )
 
 
 def _course(first, last):

@@ -3,13 +3,20 @@
 import math
 from dataclasses import replace
 
-from . import logic, observing, opreplay, places
+from . import entry, labels, logic, observing, opreplay, places
 from .counterfactual import Counterfactuals
+from .finding import LOSS
 from .observations import Observations
 from .ranks import PEER
 from .rerun import distributed
 from .trace import Trace, traced
 from .tripwire import is_finite
+
+APART = 16.0
+"""How many times smaller the second loss scale is."""
+
+ROUNDING = 0.1
+"""Share of the gradient that the loss scale may change: bfloat16 sums rounded in another order change far less."""
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
@@ -32,6 +39,8 @@ class Diagnosis:
         case = self.case
         if case.trip == "audit":
             return self._audited()
+        if case.trip == "scale":
+            return self._scaled()
         scale = 1.0 if case.skipped else None
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
         hard = case.trip in HARD
@@ -51,7 +60,7 @@ class Diagnosis:
         elif hard:
             obs = self._vanished(obs)
         else:
-            obs = replace(obs, grads=observing.gradient_shares(run, self.state))
+            obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             self.replayer.restore(case.saved)
             obs = replace(
                 obs,
@@ -59,6 +68,11 @@ class Diagnosis:
                 weight_outlier=observing.weight_outlier(self.replayer.roots),
             )
         return self._trials(obs)
+
+    def _cleared(self, run):
+        """Whether this step and the one before cleared gradients that the optimizer then missed; once is a choice."""
+        before = self.case.before
+        return run.entry.cleared and before is not None and self.replayer.at_step(before).cleared
 
     def _spoilt_elsewhere(self):
         """Among several processes a bad gradient after a sane loss came in from another one."""
@@ -92,6 +106,24 @@ class Diagnosis:
             replay=opreplay.examine(birth, silent=True, device=device),
         )
 
+    def _scaled(self):
+        """Whether what the optimizers find depends on the loss scale; None where it does not, as it should be.
+
+        A power of two changes no digit, so a plain comparison comes first; where it differs, gradients that underflow
+        are ruled out by the same in float64.
+        """
+        saved, scale = self.case.saved, self.case.scale
+        if not scale or not _differs(self.replayer.at_step(saved, s).gradients for s in (scale, scale / APART)):
+            return None
+        runs = [
+            self.replayer.recorded(saved, scale=s, seconds=self.case.seconds, read=True) for s in (scale, scale / APART)
+        ]
+        self.run = runs[0]
+        shift = entry.shift(*(run.entry.gradients for run in runs))
+        if not shift or shift[0] < ROUNDING or not all(run.recorder.shadows.alive for run in runs):
+            return None
+        return replace(self._common(runs[0]), scale_shift=shift)
+
     def _checked(self, saved):
         return self.replayer.recorded(saved, shadow=False, check=True)
 
@@ -110,13 +142,14 @@ class Diagnosis:
             exact=case.exact,
             not_replayable=tuple(case.not_replayable),
             error=_error_facts(run),
-            label_problem=observing.label_problem(run.recorder.raised),
+            label_problem=labels.problem(run, None),
             shadow_alive=run.recorder.shadows.alive,
             shadow_loss=shadow_loss,
             scaled=events.scaled,
             unscaled=events.unscaled,
             clipped_scaled=events.clipped_scaled,
             optimizer_ran=events.optimizer_ran,
+            past_infinity=run.entry.past_infinity,
             scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
             scaler_given=scaler is not None,
             scale=case.scale,
@@ -124,7 +157,7 @@ class Diagnosis:
             gradient_norms=tuple(case.history.gradients),
             optimizer=observing.optimizer_facts(self.state.optimizers),
             input_max=observing.input_max(args, kwargs, inputs),
-            outlier=observing.outlier(args, kwargs, inputs),
+            outlier=observing.outlier(case.timeline or [case.saved], inputs),
             light=case.light,
             growth=_growth(losses, case.history.weights, shadow_loss),
             batch_size=observing.batch_size(args, kwargs),
@@ -149,7 +182,7 @@ class Diagnosis:
             self.replayer.restore(self.case.saved)
             weights = observing.bad_weights(self.state)
         self.birth = birth
-        obs = replace(obs, batch_bad=batch_bad, weights_bad=weights)
+        obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, label_problem=labels.problem(run, birth))
         if birth is not None and birth.args is not None:
             device = next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
             obs = replace(
@@ -184,7 +217,14 @@ class Diagnosis:
         module, output_only, index = _first_bad(case.traced)
         from_output = bool(module)
         same = _same_until(case.traced, trace.read(), index, case.reading, third.value)
-        if not module and case.bad_grads:
+        if (
+            not module
+            and case.reading is not None
+            and case.reading.loss is not None
+            and not is_finite(case.reading.loss)
+        ):
+            module = LOSS
+        elif not module and case.bad_grads:
             module, output_only = case.bad_grads[-1].rpartition(".")[0], True
         obs = replace(
             obs,
@@ -212,17 +252,23 @@ class Diagnosis:
         if not names or case.not_replayable:
             return obs
         timeline = case.timeline if case.timeline else [case.saved]
-        runner = Counterfactuals(self.replayer, timeline, observing.model_inputs(self.run))
+        runner = Counterfactuals(self.replayer, timeline, observing.model_inputs(self.run), obs.outlier)
         for name in names:
             trials[name] = getattr(runner, name)()
-            if trials[name].better and logic_stops(name):
+            if _ends_the_search(name, trials):
                 break
         return replace(obs, trials=trials, checked=obs.checked + tuple(t.text for t in trials.values()))
 
 
-def logic_stops(name):
-    """A change that helps ends the search; the run without any change is only for comparison."""
-    return name != "baseline"
+def _differs(pair):
+    shift = entry.shift(*pair)
+    return bool(shift) and shift[0] > ROUNDING
+
+
+def _ends_the_search(name, trials):
+    """A change that helps ends the search; where nothing is bad it must help more than no change at all."""
+    same = trials.get("baseline")
+    return name != "baseline" and (trials[name].better if same is None else trials[name].revives(same))
 
 
 def _foreign(run):
@@ -239,6 +285,8 @@ def wanted_trials(obs, case):
         return []
     if obs.trip == "zero gradients":
         return _trials_for_silence(obs, case)
+    if obs.trip == "shrinks":
+        return ["baseline", "weight_decay"]
     if obs.trip not in HARD + ("diverges",):
         return []
     facts, names = obs.optimizer, []
@@ -248,7 +296,7 @@ def wanted_trials(obs, case):
             names.append("zero_grad")
         if facts.weight_decay * facts.lr > 0.1:
             names.append("weight_decay")
-    if obs.outlier and obs.outlier[1] > 1e3:
+    if obs.outlier.ratio > 1e3:
         names.append("outlier")
     if obs.input_max > 10.0:
         names.append("input")
@@ -260,10 +308,21 @@ def wanted_trials(obs, case):
     ):
         names.append("init")
     if diverged:
-        if recurrent:
+        if recurrent or _spike(obs.gradient_norms):
             names.append("clip")
         names.append("lr")
     return names
+
+
+def _spike(norms):
+    """Whether the gradient was of one size for some steps, and then a hundred times larger: that is a cliff. With a
+    learning rate that is too high it grows from step to step."""
+    known = [v for v in norms if v is not None and is_finite(v)]
+    before, last = known[:-2], known[-2:]
+    if len(before) < 3 or not min(before) > 0.0:
+        return False
+    middle = sorted(before)[len(before) // 2]
+    return max(before) < 10.0 * middle and max(last) > 100.0 * middle
 
 
 def runs_away(obs):
@@ -275,11 +334,14 @@ def runs_away(obs):
 
 
 def _trials_for_silence(obs, case):
-    if obs.grads.lost > 0.05:
+    if obs.grads.lost > 0.05 or obs.cleared:
         return []
     if len(obs.zero_matrices) >= 2:
         return ["baseline", "init"]
-    return ["baseline", "lr"] if obs.growth > 2.0 else []
+    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
+    names += ["input"] if obs.input_max > 10.0 else []
+    names += ["lr"] if obs.growth > 2.0 else []
+    return ["baseline", *names] if names else []
 
 
 def _growth(losses, weights, shadow_loss):

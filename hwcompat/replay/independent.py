@@ -12,7 +12,7 @@ BLOCK = 1 << 22
 """Products held at once."""
 
 
-def outputs(name, args, kwargs, real):
+def outputs(name, args, kwargs):
     """A list of outputs for a known operator, None for others. Tensors come as float64 on the CPU."""
     maker = MAKERS.get(name)
     if maker is None:
@@ -108,19 +108,6 @@ def log_softmax(x, dim, _half=False):
     return shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))
 
 
-def attention(query, key, value, dropout_p=0.0, is_causal=False, *, attn_mask=None, scale=None, **_rest):
-    """Scaled dot product attention; the log-sum-exp that kernels give besides is left out."""
-    if dropout_p:
-        raise NotImplementedError
-    scores = product(query, key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
-    if is_causal:
-        hidden = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
-        scores = scores.masked_fill(hidden, float("-inf"))
-    if attn_mask is not None:
-        scores = scores + attn_mask if attn_mask.dtype != torch.bool else scores.masked_fill(~attn_mask, float("-inf"))
-    return product(softmax(scores, -1), value)
-
-
 def layer_norm(x, shape, weight, bias, eps):
     dims = list(range(x.dim() - len(shape), x.dim()))
     centred = x - x.mean(dims, keepdim=True)
@@ -147,7 +134,6 @@ MAKERS: Dict[str, Callable[..., Any]] = {
     "_softmax": softmax,
     "_log_softmax": log_softmax,
     "native_layer_norm": layer_norm,
-    "_scaled_dot_product_flash_attention_for_cpu": attention,
     "sigmoid": sigmoid,
     "relu": lambda x: x * (x > 0),
     "add": lambda a, b, alpha=1: a + alpha * b,
@@ -169,9 +155,6 @@ def envelope(name, args, kwargs):
     tensors = [v for v in args if isinstance(v, torch.Tensor)]
     sizes = [float(v[torch.isfinite(v)].max()) for v in tensors if v.numel() and bool(torch.isfinite(v).any())]
     top = max(sizes or [0.0])
-    if "scaled_dot_product" in name:
-        scores = float(product(tensors[0], tensors[1].transpose(-1, -2)).max())
-        return max(scores, float(tensors[2].sum(-2).max()))
     if name in ("_softmax", "_log_softmax"):
         return 2.0 * top + float(tensors[0].numel())
     if name == "native_layer_norm":

@@ -1,5 +1,6 @@
 """Rules about one operator: was the device wrong, was the type too narrow, is the formula singular."""
 
+from . import opfacts
 from .verdicts import birth_line, found, number
 
 HALF_LIMIT = 65504.0
@@ -12,7 +13,9 @@ def _truth(replay):
 def _certificate(replay):
     if replay.bound is None:
         return ""
-    return "sum |a||b| is %s: no order of additions can pass %s" % (number(replay.bound), number(replay.limit))
+    if replay.linear:
+        return "sum |a||b| is %s: no order of additions can pass %s" % (number(replay.bound), number(replay.limit))
+    return "nothing on the way to it passes %s, and the type ends at %s" % (number(replay.bound), number(replay.limit))
 
 
 def _innocent(obs):
@@ -95,7 +98,9 @@ def wrong_line(obs):
 def accumulation(obs):
     """The result fits, the partial sums do not."""
     replay = obs.replay
-    if not (obs.root and replay and replay.linear and replay.first_finite and replay.inputs_finite):
+    if not (obs.root and replay and replay.first_finite and replay.inputs_finite):
+        return None
+    if not replay.linear and replay.name not in opfacts.ADDING:
         return None
     if replay.limit > HALF_LIMIT or replay.rounded or replay.bound is None or replay.bound < replay.limit:
         return None
@@ -105,7 +110,7 @@ def accumulation(obs):
         "proved",
         (
             birth_line(obs),
-            "the result is at most %s, but sum |a||b| is %s: partial sums pass 65504"
+            "the result is at most %s, but the magnitudes that it adds come to %s: partial sums pass 65504"
             % (number(replay.true_max), number(replay.bound)),
         ),
         "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False, or bfloat16 for this layer",
@@ -206,6 +211,39 @@ def singular_gradient(obs):
     )
 
 
+def hidden_branch(obs):
+    """A value that has no meaning is thrown away in the forward pass; its derivative is not: 0 times infinity."""
+    root = obs.root
+    if not (_singular(obs) and obs.bad == "gradient" and root.phase in ("forward", "loss")):
+        return None
+    return found(
+        obs,
+        "singular-gradient",
+        "proved",
+        (
+            birth_line(obs),
+            "the loss is finite, for the value is masked out (torch.where, clamp); its gradient is 0 times infinity",
+        ),
+        "mask the input of the operation as well, not its output alone",
+        phase="backward",
+    )
+
+
+def impossible_label(obs):
+    """The loss itself has no finite value for the labels it was given, whatever the model says."""
+    if obs.label_problem is None or obs.root is None or obs.error is not None:
+        return None
+    told, sample = obs.label_problem
+    return found(
+        obs,
+        "bad-labels",
+        "proved",
+        (birth_line(obs), told),
+        "repair or drop this sample, or let the loss skip it (ctc_loss(zero_infinity=True))",
+        sample=sample,
+    )
+
+
 def division(obs):
     """log(0), x/0, 0/0: the formula has no value there."""
     root = obs.root
@@ -289,6 +327,10 @@ def wide_range(obs):
             lines,
             "use the layers' default initialisation (Kaiming or Xavier)",
         )
+    if root.op in opfacts.MULTIPLYING:
+        lines.append("%s multiplies many factors: what exceeds 1 a little in each leaves the range" % root.op)
+        remedy = "multiply in the logarithm (cumsum of log), keep the factors at or below 1, or take shorter sequences"
+        return found(obs, "exploding-gradients", "suspected", lines, remedy)
     if root.calls >= 8:
         lines.append("%s runs %d times in the step: what it gives back grows each time" % (root.module, root.calls))
     remedy = "clip the gradient norm; use an LSTM or GRU, an orthogonal recurrent weight, or shorter sequences"

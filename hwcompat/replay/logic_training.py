@@ -1,5 +1,7 @@
 """Rules about the training: data, the optimizer, the loss scale, divergence, and steps that do not come back."""
 
+from dataclasses import replace
+
 from .finding import DATA, LOSS, OPTIMIZER
 from .messages import ERRORS
 from .verdicts import birth_line, found, number
@@ -12,18 +14,7 @@ def bad_batch(obs):
     path, sample, label = obs.batch_bad
     where = "%s holds non-finite values%s" % (path, "" if sample is None else ", sample %d" % sample)
     if label:
-        return found(
-            obs,
-            "bad-labels",
-            "proved",
-            (where,),
-            "repair or drop this label",
-            phase="data",
-            module=LOSS,
-            sample=sample,
-            op="",
-            source="",
-        )
+        return _bad_label(obs, "proved", (where,), sample)
     return _bad_sample(obs, "proved", (where,), sample)
 
 
@@ -43,13 +34,29 @@ def _bad_sample(obs, certainty, lines, sample):
 
 
 def giant_sample(obs):
-    """One sample is far larger than the rest, and without it (scaled down) the steps are sane."""
-    trial = obs.trial("outlier")
-    if not obs.outlier or trial is None or not trial.better:
+    """One sample or label is far larger than the rest, and with an ordinary one in its place the steps are sane."""
+    trial, largest = obs.trial("outlier"), obs.outlier
+    if trial is None or not trial.better:
         return None
-    sample, ratio = obs.outlier
-    larger = "sample %d is %s times larger than the median sample of its batch" % (sample, number(ratio))
-    return _bad_sample(obs, "by counterfactual", (larger, trial.text), sample)
+    what = "label" if largest.label else "sample"
+    line = "%s %d of step %d is %s times larger than the median one of its batch"
+    lines = (line % (what, largest.sample, largest.step, number(largest.ratio)), trial.text)
+    if largest.label:
+        finding = _bad_label(obs, "by counterfactual", lines, largest.sample)
+    else:
+        finding = _bad_sample(obs, "by counterfactual", lines, largest.sample)
+    return replace(finding, step=largest.step)
+
+
+def _bad_label(obs, certainty, lines, sample, **more):
+    return found(
+        obs,
+        "bad-labels",
+        certainty,
+        lines,
+        "repair or drop this label",
+        **dict({"phase": "data", "module": LOSS, "sample": sample, "op": "", "source": ""}, **more),
+    )
 
 
 def explained_error(obs):
@@ -76,9 +83,7 @@ def explained_error(obs):
 
 def _label_error(obs, text):
     told, sample = obs.label_problem
-    return found(
-        obs, "bad-labels", "proved", (told, text), "repair or drop this label", phase="loss", module=LOSS, sample=sample
-    )
+    return _bad_label(obs, "proved", (told, text), sample, phase="loss")
 
 
 def weights_bad_from_the_start(obs):
@@ -138,19 +143,28 @@ def stuck_scale(obs):
 
 
 def dead(obs):
-    """The gradient vanished after the weights had jumped."""
-    trial, same = obs.trial("lr"), obs.trial("baseline")
-    if obs.trip != "zero gradients" or not (trial and same and trial.better and trial.lower_than(same, 0.7)):
+    """The gradient vanished; the first single change with which the same steps end far lower is the cause."""
+    if obs.trip not in ("zero gradients", "shrinks"):
         return None
-    return found(
-        obs,
-        "learning-rate",
-        "by counterfactual",
-        ("%.0f %% of the gradient is exactly 0, in float64 too" % (100 * obs.grads.zero), same.text, trial.text),
-        "divide the learning rate by 10 or more, or warm it up",
-        phase="optimizer",
-        module=OPTIMIZER,
-    )
+    same = obs.trial("baseline")
+    for name, cause, remedy in CHANGES:
+        trial = obs.trial(name)
+        if name in QUIET and trial and same and trial.revives(same):
+            still = "%.0f %% of the gradient is exactly 0, in float64 too" % (100 * obs.grads.zero)
+            return found(
+                obs,
+                cause,
+                "by counterfactual",
+                (still if obs.trip != "shrinks" else "the weights shrink towards 0", same.text, trial.text),
+                remedy,
+                phase="data" if cause == "input-scale" else "optimizer",
+                module=_place(obs, cause) if cause == "input-scale" else OPTIMIZER,
+            )
+    return None
+
+
+QUIET = ("weight_decay", "input", "lr")
+"""Changes that can bring back a gradient that vanished."""
 
 
 def compiler(obs):
@@ -220,6 +234,7 @@ def _not_replayable(obs, module):
         "unknown",
         lines,
         "hand everything that a step uses to watch.step as its batch, then run again",
+        phase="loss" if module == LOSS else "",
         module=module,
     )
 
@@ -228,15 +243,65 @@ def scale_went_into_the_weights(obs):
     """Scaled gradients were used without unscaling, or a step was taken that the scaler would have skipped."""
     if not (obs.scaler_on and obs.scaled and not obs.unscaled and obs.optimizer_ran):
         return None
+    return _misused(
+        obs,
+        "the loss was multiplied by %s and the optimizer stepped without the gradients being divided by it again"
+        % number(obs.scale or 0.0),
+        "scaler.step(optimizer) and scaler.update() instead of optimizer.step()",
+    )
+
+
+def stepped_past_the_scaler(obs):
+    """The scaler had found an infinite gradient, and the optimizer was not stopped."""
+    if not obs.past_infinity or obs.trip not in HARD_ENDS:
+        return None
+    return _misused(
+        obs,
+        "the scaler had found gradients that are not finite, and optimizer.step() was called all the same",
+        "scaler.step(optimizer) and scaler.update() instead of optimizer.step(): it skips such steps",
+    )
+
+
+HARD_ENDS = ("weights", "loss", "gradient")
+
+
+def depends_on_scale(obs):
+    """Nothing the optimizer finds may depend on the loss scale: here it does, in float64 too."""
+    if not obs.scale_shift:
+        return None
+    gap, ratio = obs.scale_shift
+    lines = "with a loss scale 16 times smaller %.0f %% of the gradient that the optimizer finds changes" % (100 * gap)
+    if ratio > 4.0:
+        return _misused(
+            obs, lines + ": it is still multiplied by the scale", "scaler.step(optimizer), or scaler.unscale_ before it"
+        )
+    if ratio < 0.25:
+        return _misused(
+            obs,
+            lines + ": it is divided by the scale once too often",
+            "scale each loss once (scaler.scale(loss).backward()) and let scaler.step() alone divide the gradients",
+        )
+    return _misused(
+        obs,
+        lines + ": scaled and unscaled parts are mixed, or something acted on scaled gradients",
+        "scale every loss that is part of the step, and unscale_ before gradients are clipped, added or compared",
+    )
+
+
+def _misused(obs, line, remedy):
+    return found(obs, "scaler-misuse", "proved", (line,), remedy, phase="optimizer", module=OPTIMIZER)
+
+
+def cleared_too_early(obs):
+    """The gradients were set to zero between backward and step."""
+    if not obs.cleared:
+        return None
     return found(
         obs,
-        "scaler-misuse",
+        "zero-grad",
         "proved",
-        (
-            "the loss was multiplied by %s and the optimizer stepped without the gradients being divided by it again"
-            % number(obs.scale or 0.0),
-        ),
-        "scaler.step(optimizer) and scaler.update() instead of optimizer.step()",
+        ("backward() gave gradients that are not 0, and optimizer.step() found none, in this step and the one before",),
+        "optimizer.zero_grad() before backward() or after optimizer.step(), not between them",
         phase="optimizer",
         module=OPTIMIZER,
     )
@@ -259,19 +324,13 @@ def optimizer_eps(obs):
 
 def never_scaled(obs):
     """The scaler divides gradients that nobody multiplied."""
-    if obs.trip != "still" or not obs.unscaled or obs.scaled or not (obs.scale or 0.0) > 16.0:
+    if obs.trip not in ("still", "scale") or not obs.unscaled or obs.scaled or not (obs.scale or 0.0) > 16.0:
         return None
-    return found(
+    return _misused(
         obs,
-        "scaler-misuse",
-        "proved",
-        (
-            "scaler.step() divides the gradients by %s, but backward() ran on a loss that was not multiplied by it"
-            % number(obs.scale or 0.0),
-        ),
+        "scaler.step() divides the gradients by %s, but backward() ran on a loss that was not multiplied by it"
+        % number(obs.scale or 0.0),
         "scaler.scale(loss).backward() instead of loss.backward()",
-        phase="optimizer",
-        module=OPTIMIZER,
     )
 
 
@@ -297,7 +356,7 @@ def clipped_while_scaled(obs):
     )
 
 
-SILENT = ("still", "zero gradients", "audit", "stalls")
+SILENT = ("still", "zero gradients", "audit", "stalls", "scale")
 
 
 def gradients_lost(obs):

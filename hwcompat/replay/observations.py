@@ -67,9 +67,24 @@ class Trial:
             return self.finite
         return self.last <= 2.0 * abs(self.first) + 1e-12
 
+    def revives(self, baseline):
+        """Whether a training that stood still learns with the change: finite, and a far lower loss than without it."""
+        return self.better and self.lower_than(baseline, 0.7)
+
     def lower_than(self, other, factor):
         """Whether it ends with a loss below `factor` times that of another trial."""
         return self.last is not None and (other.last is None or not other.finite or self.last < factor * other.last)
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """The sample that exceeds the median one of its batch most: where it is, and `ratio`, by how many times."""
+
+    path: str = ""
+    step: int = 0
+    sample: int = 0
+    ratio: float = 1.0
+    label: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,10 +144,13 @@ class Observations:
     foreign: Tuple[str, ...] = ()
     zero_matrices: Tuple[str, ...] = ()
     live_input_bad: str = ""
-    outlier: Tuple[int, float] = ()  # type: ignore[assignment]
+    outlier: Outlier = field(default_factory=Outlier)
     scale_stuck: bool = False
     bell_shaped: bool = False
     from_output: bool = False
+    cleared: bool = False
+    past_infinity: bool = False
+    scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0
 
     def trial(self, name):

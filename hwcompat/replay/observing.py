@@ -1,13 +1,11 @@
 """From runs to observations: the facts about the batch, the birth, the optimizer and the weights."""
 
-from typing import Any
-
 import torch
 from torch.utils._pytree import tree_flatten
 
 from . import opfacts, trees
-from .observations import Gradients, OptimizerFacts, Root
-from .recorder import all_finite, has_nan
+from .observations import Gradients, OptimizerFacts, Outlier, Root
+from .recorder import all_finite
 
 LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
 
@@ -22,10 +20,30 @@ def root_birth(run, state):
         births = [recorder.births[n] for n in numbers if n >= 0 and not recorder.births[n].deliberate]
         sources = [recorder.bad_sources[n] for n in numbers if n < 0]
         if births or sources:
-            return (births[0] if births else None), sources
+            return _telling(births, recorder.births), sources
     # An exception ended the run before anything bad reached the end: the last birth that was still alive counts.
     births = [b for b in recorder.births if not b.deliberate and b.nan] if run.error is not None else []
     return (births[0] if births else None), []
+
+
+def _telling(births, later):
+    """The first birth; where that is a -inf which only fills a row of a softmax, the softmax that makes NaN of it."""
+    if not births or births[0].nan or births[0].out is None or not _only_below(births[0].out):
+        return births[0] if births else None
+    for birth in later:
+        if birth.nan and births[0].number in birth.roots and birth.args is not None and _masked_whole(birth):
+            return birth
+    return births[0]
+
+
+def _only_below(out):
+    bad = [t[~torch.isfinite(t)] for t in tree_flatten(out)[0] if isinstance(t, torch.Tensor) and t.is_floating_point()]
+    return all(bool((values < 0).all()) for values in bad)
+
+
+def _masked_whole(birth):
+    tensors = [t for t in tree_flatten((birth.args, birth.kwargs))[0] if isinstance(t, torch.Tensor)]
+    return full_mask(birth.name, tensors, birth.producers)
 
 
 def model_inputs(run):
@@ -44,16 +62,23 @@ def is_label(path, inputs):
 
 
 def bad_batch(sources, inputs, birth):
-    """(path, sample, is a label) of a batch tensor that made the step bad; an additive mask of 0 and -inf is none."""
+    """(path, sample, is a label) of a batch tensor that made the step bad; an additive mask of -inf is none."""
     for path, tensor in sources:
         if not path.startswith("batch"):
             continue
-        if birth is not None and not has_nan(tensor) and bool((tensor[~torch.isfinite(tensor)] < 0).all()):
+        if birth is not None and _is_mask(tensor):
             continue
         bad = ~torch.isfinite(tensor)
         sample = int(bad.reshape(bad.shape[0], -1).any(1).nonzero()[0]) if tensor.dim() else None
         return path, sample, is_label(path, inputs)
     return None
+
+
+def _is_mask(tensor):
+    """Whether a tensor hides some positions and leaves the others as they are: -inf, and one other value."""
+    bad = ~torch.isfinite(tensor)
+    others = tensor[~bad]
+    return bool((tensor[bad] == float("-inf")).all()) and (not others.numel() or bool((others == others[0]).all()))
 
 
 def started_bad(run):
@@ -189,17 +214,25 @@ def batch_size(args, kwargs):
     return sizes[0] if sizes else 0
 
 
-def outlier(args, kwargs, inputs):
-    """(sample, how many times larger than the median one) of the largest sample among the model's inputs."""
-    worst: Any = ()
-    for path, tensor in trees.leaves(args) + trees.leaves(kwargs):
-        wanted = "batch" + path in inputs if inputs else not is_label("batch" + path, inputs)
-        if wanted and tensor.is_floating_point() and tensor.dim() > 1 and tensor.shape[0] > 2:
-            sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
-            ratio = float(sizes.max() / sizes.median().clamp_min(1e-30))
-            if ratio == ratio and ratio > (worst[1] if worst else 1.0):
-                worst = (int(sizes.argmax()), ratio)
+def outlier(steps, inputs):
+    """The Outlier of the largest ratio in the batches of these steps, among the model's inputs and the labels."""
+    worst = Outlier()
+    for saved in steps:
+        for path, tensor in trees.leaves(saved.args) + trees.leaves(saved.kwargs):
+            path = "batch" + path
+            label = is_label(path, inputs)
+            if tensor.is_floating_point() and tensor.dim() > (0 if label else 1) and tensor.shape[0] > 2:
+                sample, ratio = _largest_sample(tensor)
+                if 1.0 < ratio < float("inf") and ratio > worst.ratio:
+                    worst = Outlier(path, saved.number, sample, ratio, label)
     return worst
+
+
+def _largest_sample(tensor):
+    """(index, how many times larger than the median one) of the sample with the largest element."""
+    sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
+    middle = float(sizes.median())
+    return int(sizes.argmax()), float(sizes.max()) / middle if middle > 0.0 else 0.0
 
 
 def input_max(args, kwargs, inputs):
@@ -245,11 +278,25 @@ def weight_outlier(roots):
             if not hasattr(module, "reset_parameters") or not isinstance(weight, torch.Tensor) or weight.dim() < 2:
                 continue
             fan = max(1, weight[0].numel()) if not isinstance(module, torch.nn.Embedding) else 1.0 / 3.0
-            rms = float(weight.detach().float().pow(2).mean().sqrt())
-            ratio = rms * (3.0 * fan) ** 0.5
+            ratio = typical(weight) * (3.0 * fan) ** 0.5
             if ratio > worst[1]:
                 worst = (name, ratio)
-    return worst
+    return max([worst, *_custom_outliers(roots)], key=lambda pair: pair[1])
+
+
+def _custom_outliers(roots):
+    """(module name, how many times its parameters exceed 1) for modules that know no default to return to."""
+    for root in roots:
+        for name, module in root.named_modules():
+            if not hasattr(module, "reset_parameters"):
+                for parameter in module._parameters.values():
+                    if parameter is not None and parameter.is_floating_point() and parameter.numel():
+                        yield name, typical(parameter)
+
+
+def typical(tensor):
+    """The root mean square of a tensor's elements, in float64: squares of 1e38 do not fit float32."""
+    return float(tensor.detach().double().square().mean().sqrt())
 
 
 def gradient_shares(run, state):
@@ -269,19 +316,3 @@ def gradient_shares(run, state):
             whole += float(squares.sum())
             lost += float(squares[zeros].sum())
     return Gradients(zero / total, (lost / whole) ** 0.5 if whole else 0.0) if total else Gradients()
-
-
-def label_problem(raised):
-    """(text, sample) of a class index outside the range, from the arguments of the operator that raised."""
-    if raised is None or not raised[0].startswith("nll_loss"):
-        return None
-    scores, target = raised[3][:2]
-    classes = scores.shape[1] if scores.dim() > 1 else scores.shape[0]
-    ignored = raised[3][4] if len(raised[3]) > 4 else -100
-    bad = ((target < 0) | (target >= classes)) & (target != ignored)
-    if not bool(bad.any()):
-        return None
-    where = bad.reshape(bad.shape[0], -1).any(1) if bad.dim() else bad.reshape(1)
-    index = int(where.nonzero()[0])
-    value = int(target[bad][0]) if bad.dim() else int(target)
-    return "class %d of sample %d is outside 0 .. %d" % (value, index, classes - 1), index

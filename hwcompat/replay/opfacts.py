@@ -42,6 +42,9 @@ CONVOLUTION = words(
 )
 CONVOLUTION_BACKWARD = frozenset(("convolution_backward",))
 LINEAR = MATRIX | CONVOLUTION | CONVOLUTION_BACKWARD
+ADDING = words("sum mean cumsum")
+"""Sums of their elements: partial sums may leave the range though the result does not."""
+
 SUMS = words(
     """
     sum mean cumsum linalg_vector_norm norm var var_mean std std_mean _foreach_norm
@@ -120,9 +123,16 @@ PASSING = words(
 )
 """What comes out of these was made by what made their input."""
 
+MULTIPLYING = words(
+    """
+    cumprod prod matrix_power linalg_matrix_power chain_matmul linalg_multi_dot
+    """
+)
+"""Long products in one operator: what grows a little each time leaves the range after many."""
+
 COUNTING = words(
     """
-    sum mean count_nonzero amax max linalg_vector_norm norm prod any all
+    sum mean count_nonzero amax max linalg_vector_norm norm prod any all var std var_mean std_mean
     """
 )
 """A 0 out of these says that there was nothing to add, not that one element is wrong."""

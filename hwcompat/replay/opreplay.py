@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import audit, independent, opfacts, referee
+from . import attention, audit, opfacts, referee
 from .recorder import cloned
 
 REPEATS = 3
@@ -27,7 +27,6 @@ class OpEvidence:
     name: str
     dtype: str
     linear: bool
-    convolution: bool
     limit: float
     shapes: Tuple[Tuple[int, ...], ...]
     repeats: Tuple[bool, ...] = ()
@@ -45,6 +44,7 @@ class OpEvidence:
     input_max: float = 0.0
     wrong: bool = True
     gamma: float = 0.0
+    margin: float = 1.0
 
     @property
     def two_referees(self):
@@ -52,10 +52,9 @@ class OpEvidence:
 
     @property
     def certified(self):
-        """Nothing non-finite may come out: the bound is below the largest number of the type (with margin for conv)."""
-        if self.bound is None:
-            return False
-        return self.bound < self.limit / (referee.MARGIN if self.convolution else 1.0)
+        """Nothing non-finite may come out: the bound is below the largest number of the type, with a margin for what is
+        no plain sum of products (`margin`)."""
+        return self.bound is not None and self.bound < self.limit / self.margin
 
 
 class Operator:
@@ -100,26 +99,16 @@ def other_ways(operator):
             ways.append(("without cuDNN", operator.run()))
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             ways.append(("deterministic cuDNN", operator.run()))
-    if "scaled_dot_product" in operator.name and not operator.name.endswith("backward"):
+    if attention.is_attention(operator.name):
         ways.append(("attention written out", _written_out(operator)))
     return [(name, out) for name, out in ways if out is not None]
 
 
 def _written_out(operator):
-    """Softmax attention by matrix products on the same device and in the same type."""
-    query, key, value = operator.args[:3]
-    causal = (len(operator.args) > 4 and bool(operator.args[4])) or bool(operator.kwargs.get("is_causal"))
-    mask = operator.kwargs.get("attn_mask")
-    scale = operator.kwargs.get("scale")
+    """Softmax attention by matrix products on the same device and in the same type, or its gradients."""
     try:
         with referee.quiet(operator.device):
-            scores = (query @ key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
-            if causal:
-                hidden = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-                scores = scores.masked_fill(hidden, float("-inf"))
-            if mask is not None:
-                scores = scores + mask
-            return torch.softmax(scores, -1) @ value
+            return attention.outputs(operator.func, operator.name, operator.args, operator.kwargs)
     except Exception:
         return None
 
@@ -131,7 +120,7 @@ def examine(birth, silent=False, device="cpu"):
     outputs = referee.flat(birth.out)
     dtype = outputs[0].dtype if outputs else torch.float32
     true = referee.truth(birth.func, birth.name, args, birth.kwargs)
-    second = referee.second(birth.func, birth.name, args, birth.kwargs, birth.out)
+    second, envelope = referee.second(birth.func, birth.name, args, birth.kwargs)
     bound = referee.bound(birth.func, birth.name, args, birth.kwargs)
     wrong = _judge(birth.name, args, true, bound, silent)
     repeats = _repeats(operator, wrong)
@@ -140,7 +129,6 @@ def examine(birth, silent=False, device="cpu"):
         name=birth.name,
         dtype=str(dtype).replace("torch.", ""),
         linear=birth.name in opfacts.LINEAR,
-        convolution="convolution" in birth.name,
         limit=referee.LIMIT.get(dtype, 3.4e38),
         shapes=tuple(tuple(t.shape) for t in operator.tensors()),
         repeats=repeats,
@@ -151,7 +139,8 @@ def examine(birth, silent=False, device="cpu"):
         second_finite=None if second is None else referee.finite(second),
         agree=None if true is None or second is None else _agree(birth.name, true, second),
         true_max=referee.largest(_compared(birth.name, true)) if true is not None else 0.0,
-        bound=independent.envelope(birth.name, args, birth.kwargs) if bound is None else referee.largest(bound),
+        bound=envelope if bound is None else referee.largest(bound),
+        margin=1.0 if bound is not None and "convolution" not in birth.name else referee.MARGIN,
         terms=referee.terms(birth.name, args) if birth.name in opfacts.LINEAR else 0,
         error=_error(birth.out, true, bound),
         inputs_finite=all(bool(torch.isfinite(t).all()) for t in inputs) or _only_masked(birth, inputs),
@@ -165,7 +154,7 @@ def _only_masked(birth, inputs):
     """Whether nothing but an additive attention mask holds infinities, and those are -inf."""
     mask = birth.kwargs.get("attn_mask")
     others = [t for t in birth.args if isinstance(t, torch.Tensor) and t.dtype in referee.FLOATS]
-    if mask is None or "scaled_dot_product" not in birth.name:
+    if mask is None or not attention.is_attention(birth.name):
         return False
     clean = all(bool(torch.isfinite(t).all()) for t in others)
     return clean and not bool((mask == float("-inf")).all(-1).any()) and not bool(torch.isnan(mask).any())
@@ -173,8 +162,10 @@ def _only_masked(birth, inputs):
 
 def _compared(name, outputs):
     """Kernels of attention and of norms give by-products that the definition does not; the first output counts."""
-    if "scaled_dot_product" in name or name in ("native_layer_norm",):
+    if name in opfacts.NORMS or (attention.is_attention(name) and not attention.is_backward(name)):
         return referee.flat(outputs)[:1]
+    if attention.is_backward(name):
+        return referee.flat(outputs)[:3]
     return outputs
 
 

@@ -1,7 +1,7 @@
 """Where an operation belongs: the module on top of the call stack, the phase, the line of the user's own code."""
 
 import bisect
-import functools
+import contextlib
 import os
 import sys
 from typing import Any, Dict
@@ -9,6 +9,7 @@ from typing import Any, Dict
 import torch
 
 from . import trees
+from .entry import wrapped_steps
 from .finding import DATA, LOSS, OPTIMIZER
 
 NO_SEQUENCE = 1 << 60
@@ -26,7 +27,7 @@ class Places:
         self.stack, self.entered, self.in_optimizer = [], False, 0
         self.known, self.forward = [], {}
         self.calls, self.top_inputs = {}, []
-        self._handles, self._patched = [], []
+        self._handles, self._steps = [], contextlib.ExitStack()
 
     def __enter__(self):
         modules = torch.nn.modules.module
@@ -34,32 +35,23 @@ class Places:
             modules.register_module_forward_pre_hook(self._enter),
             modules.register_module_forward_hook(self._leave),
         ]
-        for optimizer in self.optimizers:
-            self._patch(optimizer)
+        self._steps.enter_context(wrapped_steps(self.optimizers, self._inside))
         return self
 
     def __exit__(self, *error):
         for handle in self._handles:
             handle.remove()
-        for optimizer, old in self._patched:
-            if old is None:
-                del optimizer.step
-            else:
-                optimizer.step = old
+        self._steps.close()
 
-    def _patch(self, optimizer):
-        original, places = optimizer.step, self
-
-        @functools.wraps(original)
+    def _inside(self, optimizer, original):
         def step(*args, **kwargs):
-            places.in_optimizer += 1
+            self.in_optimizer += 1
             try:
                 return original(*args, **kwargs)
             finally:
-                places.in_optimizer -= 1
+                self.in_optimizer -= 1
 
-        self._patched.append((optimizer, vars(optimizer).get("step")))
-        optimizer.step = step
+        return step
 
     # A hook that returned something would replace the module's output: both give None.
     def _enter(self, module, args):

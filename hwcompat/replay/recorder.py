@@ -15,6 +15,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 from . import audit, opfacts
 from .shadow import Shadows, is_float, key_of, storage_of
 
+POOLED = frozenset(("pooled",))
+"""Taint of what was computed over samples: no single sample or label is to blame for it."""
+
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
 
@@ -120,6 +123,8 @@ class Recorder(TorchDispatchMode):
             bad = [t for t in touched if not all_finite(t)]
             if bad:
                 self._bad(func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints)
+        if any(_over_the_batch(name, t, out) for t in tensors[:1] for out in outputs):
+            taint = taint | POOLED
         for tensor in outputs:
             key = _key(tensor)
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
@@ -236,6 +241,13 @@ def cloned(value):
     except RuntimeError:
         pass
     return value.detach().clone()
+
+
+def _over_the_batch(name, given, out):
+    """Whether a statistic over samples was taken: the result does not have one row for each of several rows."""
+    if name not in opfacts.COUNTING or not given.dim() or given.shape[0] < 2:
+        return False
+    return not out.dim() or out.shape[0] != given.shape[0]
 
 
 def _key(tensor):

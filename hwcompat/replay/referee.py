@@ -10,7 +10,7 @@ import torch
 import torch.utils._python_dispatch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import independent, opfacts
+from . import attention, decomposed, independent, opfacts
 
 LIMIT = {torch.float16: 65504.0, torch.bfloat16: 3.3895e38, torch.float32: 3.4028234e38, torch.float64: 1.7e308}
 MARGIN = 100.0
@@ -59,27 +59,43 @@ def truth(func, name, args, kwargs):
     args, kwargs = arguments(name, args, kwargs)
     try:
         with quiet("cpu"), alone():
-            return func(*args, **kwargs)
+            # A kernel's backward is given its rounded forward result; the definition is not.
+            return (
+                attention.outputs(func, name, args, kwargs) if attention.is_attention(name) else func(*args, **kwargs)
+            )
     except Exception:
         return None
 
 
-def second(func, name, args, kwargs, outputs):
-    """The outputs by another way in float64 (module `independent`), or None where there is none."""
+def second(func, name, args, kwargs):
+    """(outputs in float64 by another way, largest magnitude on it), or (None, None) where there is none.
+
+    The way is the definition written out (module `independent`), else torch's decomposition (module `decomposed`).
+    """
     args, kwargs = arguments(name, args, kwargs)
     try:
         with quiet("cpu"), alone():
-            return independent.outputs(name, args, kwargs, outputs)
+            if attention.is_attention(name):
+                made = attention.outputs(func, name, args, kwargs, independent.product, independent.softmax)
+                return made, attention.bound(func, name, args, kwargs, independent.product)
+            made = independent.outputs(name, args, kwargs)
+            if made is not None:
+                return made, independent.envelope(name, args, kwargs)
+            return decomposed.run(func, args, kwargs) or (None, None)
     except Exception:
-        return None
+        return None, None
 
 
 def bound(func, name, args, kwargs):
-    """sum |a||b| (+|bias|) for every element of a linear operator's outputs, in float64; None for other operators."""
-    if name not in opfacts.LINEAR:
+    """sum |a||b| (+|bias|) for every element of a linear operator's outputs, sum |x| for a sum's or a mean's, in
+    float64; None for other operators."""
+    if name not in opfacts.LINEAR and name not in opfacts.ADDING:
         return None
     args, kwargs = arguments(name, args, kwargs)
-    return truth(func, name, tree_map(_magnitude, args), tree_map(_magnitude, kwargs))
+    made = truth(func, name, tree_map(_magnitude, args), tree_map(_magnitude, kwargs))
+    if name == "mean" and made is not None:
+        return made * (args[0].numel() / max(1, made.numel()))
+    return made
 
 
 def _magnitude(value):

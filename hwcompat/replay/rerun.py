@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import torch
 
 from . import trees
+from .entry import Entry
 from .places import Places
 from .recorder import Recorder, all_finite, has_nan
 
@@ -37,7 +38,7 @@ class Run:
     places: Any = None
     bad: str = ""
     shadow_loss: Optional[float] = None
-    grads: List[Any] = field(default_factory=list)
+    entry: Any = None
     sources: List[Any] = field(default_factory=list)
 
 
@@ -63,8 +64,9 @@ class Replayer:
         self._judge(run)
         return run
 
-    def recorded(self, saved, shadow=True, batch=None, scale=None, seconds=60.0, wanted=None, check=False):
-        """The step again under the recorder. `scale`: the loss scale to use; `wanted(place)`: operators to keep."""
+    def recorded(self, saved, shadow=True, batch=None, scale=None, seconds=60.0, wanted=None, check=False, read=False):
+        """The step again under the recorder. `scale`: the loss scale to use; `wanted(place)`: operators to keep.
+        `read`: whether to keep the float64 shadows of the gradients that the optimizer finds."""
         self.restore(saved)
         scaler = self.state.scaler
         set_scale(scaler, scale, self.state)
@@ -82,10 +84,19 @@ class Replayer:
             check,
         )
         run.recorder.wanted = wanted
-        with local_only(self.roots), eager_only(True), run.places, run.recorder:
+        run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if read else None)
+        with local_only(self.roots), eager_only(True), run.places, run.entry, run.recorder:
             self._call(saved, run, args, kwargs)
         self._judge(run)
         return run
+
+    def at_step(self, saved, scale=None):
+        """What the optimizers find when they step; see Entry. `scale`: the loss scale to use."""
+        self.restore(saved)
+        set_scale(self.state.scaler, scale, self.state)
+        entry = Entry(self.state.optimizers, self.state.scaler, torch.Tensor.detach)
+        self.plain(saved, restore=False, around=lambda: entry)
+        return entry
 
     def _call(self, saved, run, args, kwargs):
         try:

@@ -2,10 +2,48 @@
 
 import torch
 
+from . import tripwire
+
 MOSTLY = 0.9
 SLOW = 1e-4
 LOOKS = 3
 """How often a look may lead to a re-run that finds nothing; after that it is not asked again."""
+
+
+class Looks:
+    """Decides at which sound steps something is looked into. A look that leads nowhere is not repeated for ever."""
+
+    def __init__(self, optimizers, scaler):
+        self.optimizers, self.scaler = optimizers, scaler
+        self.taken, self.scale_tested = 0, False
+
+    def trip(self, step, history, slot, gradients, parameters):
+        """Why this step is to be looked into, or an empty string."""
+        if self.taken >= LOOKS or not parameters:
+            return ""
+        found = "shrinks" if self._decays() and tripwire.shrinks(history) else ""
+        if not found and is_due(step):
+            found = self._due(history, slot, gradients, parameters)
+        self.taken += bool(found) and found != "scale"
+        return found
+
+    def _due(self, history, slot, gradients, parameters):
+        scaled = bool(getattr(self.scaler, "_enabled", False))
+        stepped = moved(slot, parameters)
+        if stepped and scaled and not self.scale_tested and not history.streak:
+            self.scale_tested = True
+            return "scale"
+        if zero_share(gradients) > MOSTLY or least_live(gradients) > 0.99:
+            return "zero gradients"
+        if not stepped:
+            return "still" if self.optimizers else ""
+        ratio = update_ratio(slot, parameters) if scaled else None
+        return "still" if ratio is not None and ratio < SLOW else ""
+
+    def _decays(self):
+        """Whether a weight decay is set that alone takes a percent of the weights away at every step."""
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        return any(float(g.get("weight_decay") or 0.0) * float(g.get("lr") or 0.0) > 0.01 for g in groups)
 
 
 def is_due(step):
@@ -27,6 +65,13 @@ def least_live(gradients):
     """The largest share of zeros in any one gradient of more than a few elements."""
     dense = [g for g in gradients if g.layout == torch.strided and g.numel() >= 16]
     return max([float((g == 0).float().mean()) for g in dense] or [0.0])
+
+
+def moved(slot, parameters):
+    """Whether any parameter that is to be trained is not, bit for bit, what it was at the start of the step."""
+    saved = {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+    pairs = [(p.detach(), saved[id(p)]) for p in parameters if p.requires_grad and id(p) in saved]
+    return not pairs or any(not torch.equal(now, before) for now, before in pairs)
 
 
 def update_ratio(slot, parameters):

@@ -187,3 +187,12 @@ def diverges(history):
     if len(history.losses) <= PERIOD or min(recent) < LEVEL * first:
         return False
     return losses[-1] >= sorted(recent)[PERIOD // 2]
+
+
+SHRUNK = 0.1
+
+
+def shrinks(history):
+    """Whether the norm of the weights falls, reading by reading, to a tenth of what it was."""
+    norms = [v for v in history.weights if v is not None]
+    return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))

@@ -74,7 +74,7 @@ class Watch:
         if self.compiled:
             self.notes.append(COMPILED)
         self.audited = (time.monotonic(), 0.0)
-        self.looks = 0
+        self.looks = stillness.Looks(self.optimizers, scaler)
         self.captured: Any = None
 
     def _depth(self):
@@ -269,21 +269,12 @@ class Watch:
         return self._tripped(trip, saved, reading, trace, exact, error)
 
     def _silent(self, saved, auditor, gradients, parameters):
-        """Looks for what trips no wire; a look that leads nowhere is not repeated for ever."""
+        """Looks for what trips no wire."""
         if isinstance(auditor, Auditor) and auditor.suspects:
             return "audit"
-        if not stillness.is_due(self.steps) or self.looks >= stillness.LOOKS or self.python.not_replayable:
+        if saved.slot is None or self.python.not_replayable:
             return ""
-        if saved.slot is None or not gradients:
-            return ""
-        trip = ""
-        if stillness.zero_share(gradients) > stillness.MOSTLY or stillness.least_live(gradients) > 0.99:
-            trip = "zero gradients"
-        elif getattr(self.scaler, "_enabled", False):
-            ratio = stillness.update_ratio(saved.slot, parameters)
-            trip = "still" if ratio is not None and ratio < stillness.SLOW else ""
-        self.looks += bool(trip)
-        return trip
+        return self.looks.trip(self.steps, self.history, saved.slot, gradients, parameters)
 
     def _learn_about_grads(self):
         """Whether steps add to the gradients they find; then these belong to the snapshot."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hwcompat.replay import logic
 from hwcompat.replay.finding import CAUSES, CERTAINTIES, Finding
-from hwcompat.replay.observations import Gradients, Observations, OptimizerFacts, Root, Trial
+from hwcompat.replay.observations import Gradients, Observations, OptimizerFacts, Outlier, Root, Trial
 from hwcompat.replay.opreplay import OpEvidence
 
 ROOT = Root("head", "forward", "addmm", "train.py:3", nan=True)
@@ -19,7 +19,6 @@ EVIDENCE = OpEvidence(
     name="addmm",
     dtype="float16",
     linear=True,
-    convolution=False,
     limit=65504.0,
     shapes=((4,), (16, 8), (8, 4)),
     repeats=(True, True, True),
@@ -61,7 +60,7 @@ def test_without_any_one_of_them_it_does_not(lack: dict[str, Any]) -> None:
 
 
 def test_a_convolution_needs_a_margin() -> None:
-    near = replace(EVIDENCE, convolution=True, bound=1000.0)
+    near = replace(EVIDENCE, margin=100.0, bound=1000.0)
     assert logic.decide(replace(WRONG, replay=near)).cause != "hardware"
     assert logic.decide(replace(WRONG, replay=replace(near, bound=600.0))).cause == "hardware"
 
@@ -124,7 +123,6 @@ evidence = st.builds(
     name=st.sampled_from(["addmm", "convolution", "log", "div", "_softmax"]),
     dtype=st.sampled_from(["float16", "float32"]),
     linear=flags,
-    convolution=flags,
     limit=st.sampled_from([65504.0, 3.4e38]),
     shapes=st.just(((2, 2),)),
     repeats=st.lists(flags, max_size=4).map(tuple),
@@ -162,7 +160,9 @@ trials = st.builds(Trial, flags, st.none() | sizes, st.none() | sizes, st.just("
 observed = st.builds(
     Observations,
     step=st.integers(0, 50),
-    trip=st.sampled_from(["loss", "gradient", "weights", "skipped", "still", "zero gradients", "audit", "diverges"]),
+    trip=st.sampled_from(
+        ["loss", "gradient", "weights", "skipped", "still", "zero gradients", "shrinks", "scale", "audit", "diverges"]
+    ),
     bad=st.sampled_from(["", "loss", "gradient"]),
     reproduced=flags,
     eager_reproduced=flags,
@@ -184,11 +184,16 @@ observed = st.builds(
     grads=st.builds(Gradients, sizes, sizes),
     first_bad_module=st.tuples(st.sampled_from(["", "head"]), flags),
     live_inputs_same=maybe,
-    trials=st.dictionaries(st.sampled_from(["zero_grad", "weight_decay", "input", "init", "clip", "lr"]), trials),
+    cleared=flags,
+    past_infinity=flags,
+    scale_shift=st.sampled_from([(), (0.9, 16.0), (0.9, 0.06), (0.3, 1.2)]),
+    trials=st.dictionaries(
+        st.sampled_from(["baseline", "outlier", "zero_grad", "weight_decay", "input", "init", "clip", "lr"]), trials
+    ),
     light=flags,
     audit=st.none() | st.lists(evidence, max_size=2),
     diverged=flags,
-    outlier=st.sampled_from([(), (1, 1e6)]),
+    outlier=st.sampled_from([Outlier(), Outlier("batch[0][0]", 1, 2, 1e6), Outlier("batch[0][1]", 0, 2, 1e6, True)]),
     zero_matrices=st.sampled_from([(), ("a.weight", "b.weight")]),
 )
 

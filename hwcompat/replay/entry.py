@@ -1,0 +1,111 @@
+"""What optimizers find when their step begins: gradients that were cleared, an infinity that the scaler had found, or
+gradients that depend on the loss scale."""
+
+import contextlib
+import functools
+
+import torch
+
+from . import referee
+
+
+@contextlib.contextmanager
+def wrapped_steps(optimizers, wrap):
+    """optimizer.step is `wrap(optimizer, step)` inside; afterwards it is what it was."""
+    replaced = []
+    for optimizer in optimizers:
+        original = optimizer.step
+        replaced.append((optimizer, vars(optimizer).get("step")))
+        optimizer.step = functools.wraps(original)(wrap(optimizer, original))
+    try:
+        yield
+    finally:
+        for optimizer, old in replaced:
+            if old is None:
+                del optimizer.step
+            else:
+                optimizer.step = old
+
+
+class Entry:
+    """A context around one run of a step.
+
+    `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped
+    although the scaler had found a gradient that is not finite. `gradients`: what each step found, through `read` (a
+    float64 shadow for instance), if that is given.
+    """
+
+    def __init__(self, optimizers, scaler=None, read=None):
+        self.optimizers, self.scaler, self.read = optimizers, scaler, read
+        self.cleared, self.past_infinity, self.gradients = False, False, []
+        self._alive, self._stack = set(), contextlib.ExitStack()
+
+    def __enter__(self):
+        self._stack.enter_context(wrapped_steps(self.optimizers, self._wrapped))
+        for parameter in _parameters(self.optimizers):
+            if parameter.requires_grad and parameter.is_leaf:
+                self._stack.callback(parameter.register_hook(self._computed(id(parameter))).remove)
+        return self
+
+    def __exit__(self, *error):
+        self._stack.close()
+
+    def _computed(self, key):
+        def hook(grad):
+            if key not in self._alive:
+                with referee.alone(), torch.no_grad():
+                    if grad.layout == torch.strided and bool(grad.any()):
+                        self._alive.add(key)
+
+        return hook
+
+    def _wrapped(self, optimizer, original):
+        def step(*args, **kwargs):
+            if not args and not kwargs.get("closure"):
+                with referee.alone(), torch.no_grad():
+                    self._look(optimizer)
+            return original(*args, **kwargs)
+
+        return step
+
+    def _look(self, optimizer):
+        parameters = _parameters([optimizer])
+        grads = [p.grad for p in parameters if p.grad is not None]
+        dense = [g for g in grads if g.layout == torch.strided]
+        lived = self._alive & {id(p) for p in parameters}
+        self.cleared = bool(lived) and len(dense) == len(grads) and not any(bool(g.any()) for g in dense)
+        self._alive -= lived
+        self.past_infinity = self.past_infinity or _found_infinity(self.scaler, optimizer)
+        if self.read is not None and not takes_scaled(optimizer):
+            self.gradients += [self.read(grad).clone() for grad in dense]
+
+
+def takes_scaled(optimizer):
+    """Fused optimizers are handed scaled gradients, the scale, and whether to skip: all in good order."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
+
+
+def _found_infinity(scaler, optimizer):
+    states = getattr(scaler, "_per_optimizer_states", None)
+    if not states or takes_scaled(optimizer) or id(optimizer) not in states:
+        return False
+    found = states[id(optimizer)].get("found_inf_per_device") or {}
+    return any(float(value) > 0.0 for value in found.values())
+
+
+def _parameters(optimizers):
+    return [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+
+
+def shift(first, second):
+    """(|a - b| / max(|a|, |b|), |a| / |b|) of two lists of gradients; () where they cannot be compared."""
+    if not first or len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second)):
+        return ()
+    one, other, gap = (_length(parts) for parts in (first, second, [a - b for a, b in zip(first, second)]))
+    if not (one > 0.0 and other > 0.0 and max(one, other) < float("inf")):
+        return ()
+    return gap / max(one, other), one / other
+
+
+def _length(parts):
+    return sum(float(part.double().norm()) ** 2 for part in parts) ** 0.5
