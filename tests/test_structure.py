@@ -26,6 +26,7 @@ LAYERS = (
     ("site",),
     ("fleet",),
     ("diagnose",),
+    ("sweep",),
     ("api",),
     ("target", "measure", "contribute", "recapture"),
     ("emitters", "policy", "repair"),
