@@ -147,6 +147,8 @@ def dead(obs):
     if obs.trip not in ("zero gradients", "shrinks"):
         return None
     same = obs.trial("baseline")
+    if obs.trip == "shrinks" and not (same and same.stands_still):
+        return None  # a decay that takes weights away while the model learns does what it is for
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
         if name in QUIET and trial and same and trial.revives(same):

@@ -71,6 +71,11 @@ class Trial:
         """Whether a training that stood still learns with the change: finite, and a far lower loss than without it."""
         return self.better and self.lower_than(baseline, 0.7)
 
+    @property
+    def stands_still(self):
+        """Whether the loss ends about where it began, or higher."""
+        return self.first is not None and self.last is not None and self.last > 0.8 * abs(self.first)
+
     def lower_than(self, other, factor):
         """Whether it ends with a loss below `factor` times that of another trial."""
         return self.last is not None and (other.last is None or not other.finite or self.last < factor * other.last)

@@ -189,10 +189,10 @@ def diverges(history):
     return losses[-1] >= sorted(recent)[PERIOD // 2]
 
 
-SHRUNK = 0.1
+SHRUNK = 0.3
 
 
 def shrinks(history):
-    """Whether the norm of the weights falls, reading by reading, to a tenth of what it was."""
+    """Whether the norm of the weights falls, reading by reading, to a third of what it was."""
     norms = [v for v in history.weights if v is not None]
     return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))

@@ -310,3 +310,131 @@ def test_a_scaler_used_wrongly(kind: str) -> None:
 
     finding = loops.run(hwcompat.watch(model, optimizer=optimizer, scaler=scaler), train_step, loops.pairs(60))
     assert (finding.cause, finding.certainty) == ("scaler-misuse", "proved")
+
+
+# ---- what is hidden, outsized, or multiplied too often
+
+
+def test_a_mask_that_sums_to_minus_infinity_is_a_full_mask_and_no_outlier() -> None:
+    class Attention(nn.Module):
+        def forward(self, given: Any) -> Tensor:
+            x, padding = given
+            hidden = padding[:, None, :] * torch.finfo(x.dtype).min
+            return (x @ x.transpose(1, 2) + hidden + hidden).softmax(-1) @ x
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.attention, self.out = nn.Linear(4, 8), Attention(), nn.Linear(8, 1)
+
+        def forward(self, given: Any) -> Tensor:
+            return self.out(self.attention((self.embed(given[0]), given[1])).mean(1))
+
+    batches = [((torch.randn(8, 5, 4), torch.zeros(8, 5)), torch.randn(8, 1)) for _ in range(8)]
+    batches[4][0][1][3] = 1
+    assert told(loops.watched(Net(), functional.mse_loss, batches)) == ("masked-softmax", 4, "attention")
+
+
+def test_minus_infinity_in_a_feature_is_bad_data_although_a_mask_may_hold_it() -> None:
+    batches = spoilt(loops.pairs(), 5, 0, (3, 1), -INF)
+    finding = loops.watched(loops.mlp(), functional.mse_loss, batches)
+    assert told(finding) == ("bad-data", 5, DATA)
+    assert finding.sample == 3
+
+
+def test_equal_labels_are_no_bad_label() -> None:
+    """What was computed over a whole batch convicts no single label."""
+    batches = loops.pairs()
+    batches[5][1].fill_(1.0)
+    finding = loops.watched(loops.mlp(), lambda p, y: ((p - (y - y.mean()) / y.std()) ** 2).mean(), batches)
+    assert told(finding) == ("division-by-zero", 5, LOSS)
+
+
+def test_a_box_without_width_is_a_bad_label_still() -> None:
+    batches = [(x, y.abs() + 1) for x, y in loops.pairs()]
+    batches[5][1][2] = 0.0
+    finding = loops.watched(loops.mlp(), lambda p, y: (p / y).square().mean(), batches)
+    assert told(finding) == ("bad-labels", 5, LOSS)
+
+
+def test_a_label_a_million_times_too_large() -> None:
+    batches = spoilt(loops.pairs(12), 7, 1, (2, 0), 1e9)
+    finding = loops.watched(loops.mlp(), functional.mse_loss, batches)
+    assert (finding.cause, finding.step, finding.sample) == ("bad-labels", 7, 2)
+    assert finding.certainty == "by counterfactual"
+
+
+def test_a_target_longer_than_its_sound_has_no_alignment() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.LogSoftmax(-1))
+    targets = [torch.randint(1, 5, (6, 3)) for _ in range(8)]
+    batches = [(torch.randn(6, 12, 4), (t, torch.full((6,), 12), torch.full((6,), 3))) for t in targets]
+    batches[3][1][1][4] = 2
+    finding = loops.watched(model, lambda p, y: functional.ctc_loss(p.transpose(0, 1), *y), batches)
+    assert told(finding) == ("bad-labels", 3, LOSS)
+    assert finding.sample == 4
+    assert "no alignment" in finding.evidence[1]
+
+
+def test_a_parameter_that_nobody_filled() -> None:
+    class Scale(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = nn.Parameter(torch.randn(16) * 2e38)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.factor * x
+
+    model = nn.Sequential(nn.Linear(8, 16), Scale(), nn.Linear(16, 1))
+    with torch.no_grad():
+        model[0].weight.mul_(9)
+    finding = loops.watched(model, functional.mse_loss, loops.pairs())
+    assert told(finding) == ("initialisation", 0, "1")
+
+
+def test_a_long_product_in_one_operator() -> None:
+    class Gates(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (1.5 + 0.01 * x.tanh()).cumprod(1)[:, -1:]
+
+    model = nn.Sequential(nn.Linear(8, 300), Gates())
+    assert told(loops.watched(model, functional.mse_loss, loops.pairs())) == ("exploding-gradients", 0, "1")
+
+
+def test_a_schedule_that_climbs_too_high_is_not_undone_by_the_trial_itself() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=100.0, total_steps=60, div_factor=1e4)
+    plain = loops.step_of(model, optimizer)
+
+    def step(batch: Any) -> Tensor:
+        loss = plain(batch)
+        schedule.step()
+        return loss
+
+    watch = hwcompat.watch(model, optimizer=optimizer, extra_state=schedule)
+    finding = loops.run(watch, step, loops.pairs(50))
+    assert (finding.cause, finding.certainty) == ("learning-rate", "by counterfactual")
+
+
+def test_features_of_different_units() -> None:
+    sizes = torch.tensor([1.0, 1.0, 3e3, 1.0, 1.0, 8e3, 1.0, 1.0])
+    batches = [(x * sizes, y) for x, y in loops.pairs(40)]
+    finding = loops.watched(loops.mlp(), functional.mse_loss, batches)
+    assert (finding.cause, finding.module) == ("input-scale", DATA)
+
+
+def test_weights_that_decay_to_nothing() -> None:
+    """The loss stays finite and stands still: only the shrinking weights tell."""
+    model = loops.mlp()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=20.0)
+    batches = [(x, 3 + y) for x, y in loops.pairs(60, 32)]
+    finding = loops.watched(model, functional.mse_loss, batches, optimizer)
+    assert (finding.cause, finding.certainty) == ("weight-decay", "by counterfactual")
+
+
+def test_a_strong_decay_that_helps_is_left_alone() -> None:
+    model = loops.mlp()
+    with torch.no_grad():
+        model[2].weight.mul_(30)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=5.0)
+    assert loops.watched(model, functional.mse_loss, loops.pairs(60, 32), optimizer) is None

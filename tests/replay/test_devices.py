@@ -163,6 +163,36 @@ def test_a_fault_in_an_operator_without_a_certificate_is_not_blamed_on_the_devic
     assert finding.module == "1"
 
 
+def test_kernels_without_a_formula_of_ours_have_a_second_referee() -> None:
+    """torch's decompositions judge what no formula here covers; a wrong one is the device, wherever it stands."""
+    cases = {
+        "embedding": nn.Sequential(nn.Embedding(9, 8), nn.Flatten(), nn.Linear(16, 4)),
+        "native_group_norm": nn.Sequential(nn.Embedding(9, 8), nn.GroupNorm(2, 2), nn.Flatten(), nn.Linear(16, 4)),
+        "gelu_backward": nn.Sequential(nn.Embedding(9, 8), nn.GELU(), nn.Flatten(), nn.Linear(16, 4)),
+        "native_layer_norm_backward": nn.Sequential(
+            nn.Embedding(9, 8), nn.LayerNorm(8), nn.Flatten(), nn.Linear(16, 4)
+        ),
+    }
+    for op, model in cases.items():
+        batches = [(torch.randint(9, (8, 2)), torch.randint(4, (8,))) for _ in range(4)]
+        finding = train(Faulty([op], nan_first, dtype=torch.float32), model, batches, amp=None)
+        assert (finding.cause, finding.op, finding.certainty) == ("hardware", op, "proved"), op
+
+
+@pytest.mark.parametrize("op", ["", "_backward"])
+def test_attention_that_is_right_when_written_out_is_the_library(op: str) -> None:
+    class Attention(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None], is_causal=True)[:, 0]
+
+    model = nn.Sequential(nn.Linear(8, 8), Attention(), nn.Flatten(), nn.Linear(40, 4))
+    batches = [(torch.randn(8, 5, 8), torch.randint(4, (8,))) for _ in range(3)]
+    name = "_scaled_dot_product_flash_attention_for_cpu" + op
+    finding = train(Faulty([name], nan_first, dtype=torch.float32), model, batches, amp=None)
+    assert (finding.cause, finding.op, finding.module) == ("library", name, "1")
+    assert "math attention" in finding.remedy
+
+
 def nan_backend(graph: Any, inputs: Any) -> Any:
     """A compiler whose second program is wrong."""
     calls = [0]
