@@ -18,6 +18,7 @@ from pathlib import Path
 
 from hwcompat.errors import DataError, MachineError
 from hwcompat.model import Recommendation
+from hwcompat.tables import load_tables
 from hwcompat.wording import gpu_words
 
 from . import folklore, patterns
@@ -84,7 +85,7 @@ class Knowledge:
 
     @cached_property
     def facts(self) -> Facts:
-        return Facts(self.keys, read_rates(self.folders), self.machine)
+        return Facts(self.keys, read_rates(self.folders), self.machine, load_tables().faults)
 
 
 def settings(path: Path, known: Knowledge, client: str | None = None, version: str | None = None) -> Answer:

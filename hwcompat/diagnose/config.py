@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hwcompat.errors import DataError, UsageError
-from hwcompat.model import Recommendation
+from hwcompat.model import Fault, Recommendation
 
 from .clue import PROVED, Clue, Place
 from .keytable import KeyTable, Rate, Version, version_of
@@ -72,6 +72,7 @@ class Facts:
     keys: KeyTable
     rates: Mapping[str, Rate] = field(default_factory=dict)
     machine: Recommendation | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 def formats() -> tuple[str, ...]:

@@ -7,19 +7,18 @@ from typing import NamedTuple
 
 from hwcompat.diagnose.clue import NOTE, PROVED, SUSPECTED, Clue
 from hwcompat.diagnose.config import Config, Facts, Meant
-from hwcompat.model import Recommendation, Verdict
+from hwcompat.knownfaults import affected_clients
+from hwcompat.model import Fault, Recommendation, Verdict
 from hwcompat.wording import gpu_words
-
-VALIDATES_IN_FP16_BEFORE = (8, 2, 96)
-VALIDATION_SOURCE = "https://github.com/ultralytics/ultralytics/pull/16306"
 
 
 class Use(NamedTuple):
-    """A capability that a setting makes use of, and for what."""
+    """A capability that a setting makes use of, and for what; `fault`: the client uses it against the setting."""
 
     capability: str
     meant: Meant
     what_for: str
+    fault: Fault | None = None
 
 
 def check(config: Config, facts: Facts) -> Iterator[Clue]:
@@ -30,7 +29,7 @@ def check(config: Config, facts: Facts) -> Iterator[Clue]:
         yield _no_training(config, rec)
         return
     told: set[tuple[str, str]] = set()
-    for use in _uses(config):
+    for use in (*_uses(config), *_against_the_setting(config, facts)):
         clue = _judged(config, rec, use)
         if clue and (clue.check, use.meant.key) not in told:
             told.add((clue.check, use.meant.key))
@@ -47,12 +46,17 @@ def _uses(config: Config) -> Iterator[Use]:
         yield Use(str(weights.value), weights, "the weights")
     if evaluation:
         yield Use(str(evaluation.value), evaluation, "evaluation")
-    if config.client == "ultralytics" and amp and amp.value == "off" and _validates_in_fp16(config):
-        yield Use("fp16", amp, "validation during training, whatever amp says, in releases before 8.2.96")
 
 
-def _validates_in_fp16(config: Config) -> bool:
-    return config.release is not None and config.release < VALIDATES_IN_FP16_BEFORE
+def _against_the_setting(config: Config, facts: Facts) -> Iterator[Use]:
+    """What this release of the client uses although the file turns it off, by the known faults."""
+    amp = config.meant.get("amp")
+    if amp is None or amp.value != "off" or not config.version:
+        return
+    for fault in facts.faults:
+        if affected_clients(fault, {config.client: config.version}):
+            for capability in fault.uses:
+                yield Use(capability, amp, f"what it turns off: {fault.title}", fault)
 
 
 def _judged(config: Config, rec: Recommendation, use: Use) -> Clue | None:
@@ -64,8 +68,7 @@ def _judged(config: Config, rec: Recommendation, use: Use) -> Clue | None:
 
 
 def _faulty(config: Config, rec: Recommendation, use: Use, verdict: Verdict) -> Clue:
-    old_validation = use.meant.value == "off"
-    change = "python -m pip install -U ultralytics" if old_validation else f"set {config.off}"
+    change = use.fault.workaround if use.fault else f"set {config.off}"
     return config.clue(
         "hardware.faulty",
         use.meant.key,
@@ -75,7 +78,7 @@ def _faulty(config: Config, rec: Recommendation, use: Use, verdict: Verdict) -> 
         certainty=PROVED if _measured(verdict) else SUSPECTED,
         weight=97 if _measured(verdict) else 92,
         cause="hardware",
-        source=VALIDATION_SOURCE if old_validation else _link(verdict),
+        source=use.fault.citations[0] if use.fault else _link(verdict),
     )
 
 
