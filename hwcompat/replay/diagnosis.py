@@ -196,6 +196,7 @@ class Diagnosis:
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
             weight_outlier=observing.weight_outlier(self.replayer.roots),
             bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
+            loop=observing.steepest_loop(run),
             foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
 

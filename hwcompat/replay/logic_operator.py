@@ -306,6 +306,18 @@ def _start_is_broken(obs):
     return obs.shadow_loss is None or not abs(obs.shadow_loss) < 1e4
 
 
+def _grown_in_a_loop(obs, lines):
+    """The value left the range elsewhere, but it was a loop that had made it large."""
+    module, gain, rounds = obs.loop
+    if obs.root.calls >= 8 or gain < 1e6:
+        return None
+    told = "%s makes its input %s times larger in %d rounds" % (module, number(gain), rounds)
+    return found(obs, "exploding-gradients", "suspected", [*lines, told], REMEDY_FOR_LOOPS, module=module)
+
+
+REMEDY_FOR_LOOPS = "clip the gradient norm; use an LSTM or GRU, an orthogonal recurrent weight, or shorter sequences"
+
+
 def wide_range(obs):
     """A value too large for float32 itself, in one step and from sane weights."""
     root = obs.root
@@ -317,6 +329,9 @@ def wide_range(obs):
     if obs.input_max > 1e3 and obs.trial("input") and obs.trial("input").better:
         lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
         return found(obs, "input-scale", "by counterfactual", lines, "normalise the inputs")
+    grown = _grown_in_a_loop(obs, lines)
+    if grown is not None:
+        return grown
     trial = obs.trial("init")
     if root.calls < 8 and trial and trial.better:
         lines.append(trial.text)
@@ -333,7 +348,7 @@ def wide_range(obs):
         return found(obs, "exploding-gradients", "suspected", lines, remedy)
     if root.calls >= 8:
         lines.append("%s runs %d times in the step: what it gives back grows each time" % (root.module, root.calls))
-    remedy = "clip the gradient norm; use an LSTM or GRU, an orthogonal recurrent weight, or shorter sequences"
+    remedy = REMEDY_FOR_LOOPS
     if root.phase in ("forward", "backward") and (root.calls >= 8 or obs.trial("clip")):
         certainty = "by counterfactual" if obs.trial("clip") and obs.trial("clip").better else "suspected"
         return found(obs, "exploding-gradients", certainty, lines, remedy)

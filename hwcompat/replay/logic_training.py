@@ -221,9 +221,16 @@ def not_reproduced(obs):
         lines,
         "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
         kind="transient",
-        phase="forward" if obs.from_output else "backward",
+        phase=_live_phase(obs, module),
         module=module,
     )
+
+
+def _live_phase(obs, module):
+    """A module whose output was bad in the live step, or one whose gradient was."""
+    if not module:
+        return ""
+    return "forward" if obs.from_output else "backward"
 
 
 def _not_replayable(obs, module):
@@ -236,7 +243,7 @@ def _not_replayable(obs, module):
         "unknown",
         lines,
         "hand everything that a step uses to watch.step as its batch, then run again",
-        phase="loss" if module == LOSS else "",
+        phase="loss" if module == LOSS else _live_phase(obs, module),
         module=module,
     )
 

@@ -153,6 +153,7 @@ class Observations:
     scale_stuck: bool = False
     bell_shaped: bool = False
     from_output: bool = False
+    loop: Tuple[str, float, int] = ("", 1.0, 0)
     cleared: bool = False
     past_infinity: bool = False
     scale_shift: Tuple[float, ...] = ()

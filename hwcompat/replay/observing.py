@@ -132,7 +132,23 @@ def root_facts(birth, run, inputs, batch_size):
 def repeats(run, birth):
     """How often the birth's module ran in the step, or the operator itself inside one run of it (a loop)."""
     loops = run.recorder.counts.get((birth.module, birth.name), 0)
-    return max(run.places.calls.get(birth.module, 0), loops if loops >= 16 else 0)
+    return max(run.places.calls.get(birth.module, 0), loops if loops >= LOOP else 0)
+
+
+def steepest_loop(run):
+    """(module, how many times larger its output is than its input, rounds) of the loop that lets values grow most."""
+    rounds = dict(run.places.calls)
+    for (module, _name), count in run.recorder.counts.items():
+        rounds[module] = max(rounds.get(module, 0), count if count >= LOOP else 0)
+    worst = ("", 1.0, 0)
+    for module, gain in run.places.gains.items():
+        if rounds.get(module, 0) >= LOOP and gain > worst[1]:
+            worst = (module, gain, rounds[module])
+    return worst
+
+
+LOOP = 16
+"""Runs of one operator in one module that make a loop of it."""
 
 
 def zero_matrices(roots):

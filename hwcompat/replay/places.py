@@ -8,7 +8,7 @@ from typing import Any, Dict
 
 import torch
 
-from . import trees
+from . import referee, trees
 from .entry import wrapped_steps
 from .finding import DATA, LOSS, OPTIMIZER
 
@@ -26,7 +26,7 @@ class Places:
         self.top = {id(root) for root in roots}
         self.stack, self.entered, self.in_optimizer = [], False, 0
         self.known, self.forward = [], {}
-        self.calls, self.top_inputs = {}, []
+        self.calls, self.top_inputs, self.gains = {}, [], {}
         self._handles, self._steps = [], contextlib.ExitStack()
 
     def __enter__(self):
@@ -67,9 +67,17 @@ class Places:
     def _leave(self, module, args, output):
         if id(module) not in self.names:
             return
+        self._gain(self.names[id(module)], args, output)
         while self.stack:  # a forward that raised inside a try block left its name behind
             if self.stack.pop()[0] == id(module):
                 return
+
+    def _gain(self, name, args, output):
+        """Keeps how many times larger than its input the module's output was, in its largest call."""
+        with referee.alone(), torch.no_grad():
+            sizes = [referee.largest([t for _path, t in trees.leaves(given)]) for given in (args, output)]
+        if all(0.0 < size < float("inf") for size in sizes):
+            self.gains[name] = max(self.gains.get(name, 0.0), sizes[1] / sizes[0])
 
     def here(self):
         """(module, phase, source) of the operation that is dispatched now."""

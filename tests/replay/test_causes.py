@@ -438,3 +438,18 @@ def test_a_strong_decay_that_helps_is_left_alone() -> None:
         model[2].weight.mul_(30)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02, weight_decay=5.0)
     assert loops.watched(model, functional.mse_loss, loops.pairs(60, 32), optimizer) is None
+
+
+def test_a_recurrence_is_blamed_though_the_range_ends_in_the_loss() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell, self.out = nn.RNN(4, 16, nonlinearity="relu", batch_first=True), nn.Linear(16, 1)
+            with torch.no_grad():
+                self.cell.weight_hh_l0.mul_(6.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(self.cell(x)[0][:, -1])
+
+    batches = [(torch.randn(8, 100, 4), torch.randn(8, 1)) for _ in range(3)]
+    assert told(loops.watched(Net(), functional.mse_loss, batches)) == ("exploding-gradients", 0, "cell")

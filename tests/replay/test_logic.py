@@ -184,6 +184,7 @@ observed = st.builds(
     grads=st.builds(Gradients, sizes, sizes),
     first_bad_module=st.tuples(st.sampled_from(["", "head"]), flags),
     live_inputs_same=maybe,
+    loop=st.sampled_from([("", 1.0, 0), ("rnn", 1e9, 100)]),
     cleared=flags,
     past_infinity=flags,
     scale_shift=st.sampled_from([(), (0.9, 16.0), (0.9, 0.06), (0.3, 1.2)]),
