@@ -49,7 +49,7 @@ LAYERS = (
         "spelling",
     ),
     ("redaction", "wording", "markdown", "watching"),
-    ("model", "errors", "probes", "replay"),
+    ("model", "errors", "collectives", "probes", "replay"),
 )
 HEIGHT = {name: len(LAYERS) - n for n, row in enumerate(LAYERS) for name in row}
 
@@ -58,7 +58,7 @@ def _modules() -> list[Path]:
     return sorted(
         p
         for p in PACKAGE.rglob("*.py")
-        if p.relative_to(PACKAGE).parts[0] not in ("probes", "replay") and p.name != "__init__.py"
+        if p.relative_to(PACKAGE).parts[0] not in ("collectives", "probes", "replay") and p.name != "__init__.py"
     )
 
 
