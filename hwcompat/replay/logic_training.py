@@ -236,7 +236,8 @@ def _live_phase(obs, module):
 def _not_replayable(obs, module):
     lines = ["run again, the step is not the same step: " + (obs.not_replayable or ("its inputs differ",))[0]]
     if module:
-        lines.append("in the live step the first bad output was that of %s" % module)
+        what = "output" if obs.from_output or module == LOSS else "gradient"
+        lines.append("in the live step the first bad %s was that of %s" % (what, module))
     return found(
         obs,
         "unknown",
