@@ -72,6 +72,8 @@ KINDS = ("exact", "fingerprint")
 _MACHINE = ("gpu", "pci_id", "pci_subsystem", "chip", "compute_capability", "vram_gb", "os", "arch")
 _SOFTWARE = ("torch", "cuda", "cudnn", "hwcompat", "suite", "level")
 _KEY = _MACHINE + _SOFTWARE
+KEY_NAMES = (*_KEY, "driver")
+"""The columns of a `comparison_key`."""
 _cells = attrgetter(*_KEY)
 
 
@@ -93,14 +95,14 @@ def disagreements(rows: Iterable[Row]) -> tuple[Disagreement, ...]:
     """Every key whose rows differ in a digest; the order of `rows` is irrelevant."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(_key(row), []).append(row)
+        groups.setdefault(comparison_key(row), []).append(row)
     several = sorted(key for key, found in groups.items() if len(found) > 1)
     found = (_disagreement(kind, key, groups[key]) for key in several for kind in KINDS)
     return tuple(one for one in found if one is not None)
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    """What must be equal before digests can be compared; of the driver only its major version."""
+def comparison_key(row: Row) -> tuple[str, ...]:
+    """What must be equal before digests (or the speeds of a fleet) can be compared: the cells of `KEY_NAMES`; of the driver only its major version."""
     return (*_cells(row), row.driver.split(".")[0])
 
 
@@ -113,7 +115,7 @@ def _disagreement(kind: str, key: Sequence[str], rows: Sequence[Row]) -> Disagre
     if len(by_digest) < 2:
         return None
     golden = _majority(by_digest)
-    names = dict(zip((*_KEY, "driver"), key, strict=True))
+    names = dict(zip(KEY_NAMES, key, strict=True))
     suspects = tuple(row for row in holding if getattr(row, column) != golden)
     return Disagreement(kind, names, golden, tuple(holding), suspects)
 

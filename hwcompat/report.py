@@ -12,7 +12,7 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -68,11 +68,14 @@ def environment_json(environment: Environment) -> str:
     return json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1) + "\n"
 
 
-def from_json(text: str) -> Report:
-    """The report in `text`, whoever wrote it. DataError unless it is valid by the schema, finite and at most 4 MiB."""
+def from_json(text: str, part: Callable[[Any], Any] | None = None) -> Report:
+    """The report in `text`, whoever wrote it. DataError unless it is valid by the schema, finite and at most 4 MiB.
+
+    part: gives what the reader needs of the parsed document; what it leaves out is neither checked nor in the report.
+    """
     try:
-        document = _parsed(text)
-        if reason := _wrong_version(document) or schema.violation(document, json_schema(), json_schema()):
+        document = part(_parsed(text)) if part else _parsed(text)
+        if reason := _wrong_version(document) or _violation(document):
             raise ValueError(reason)
         return _report_of(_conform(document, json_schema(), ()))
     except RecursionError:
@@ -226,6 +229,15 @@ def _parsed(text: str) -> Any:
         parse_int=_short_integer,
         object_pairs_hook=_without_twins,
     )
+
+
+@lru_cache(maxsize=1)
+def _accepts() -> Callable[[Any], bool]:
+    return schema.compiled(json_schema(), json_schema())
+
+
+def _violation(document: Any) -> str | None:
+    return None if _accepts()(document) else schema.violation(document, json_schema(), json_schema())
 
 
 def _refuse_constant(word: str) -> Any:

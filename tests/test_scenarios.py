@@ -60,6 +60,15 @@ def test_the_second_set_is_not_smaller_than_promised() -> None:
     assert not set(scenarios.names("second")) & set(scenarios.names("listed"))
 
 
+def test_the_third_set_holds_every_cause_three_times_and_is_not_smaller_than_promised() -> None:
+    expected = [scenarios.load(Entry("third", name)).expected for name in scenarios.names("third")]
+    first = [each.causes[0] for each in expected if each]
+    assert len(first) >= 80
+    assert expected.count(None) >= 20
+    assert {cause: first.count(cause) for cause in CAUSES if first.count(cause) < 3} == {}
+    assert not set(scenarios.names("third")) & {*scenarios.names("second"), *scenarios.names("listed")}
+
+
 @pytest.mark.parametrize("name", ["s02_head_nan_once", "s34_one_nan_in_the_input", "s12_attention_without_scaling"])
 def test_a_seed_gives_the_same_training_again_and_another_seed_another(name: str) -> None:
     def first_loss(seed: int) -> float:

@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 8 .../hwcompat/collectives/__main__.py --out collectives.jsonl
     srun --ntasks-per-node 8 --gpus-per-task 1 python .../hwcompat/collectives/__main__.py --out collectives.jsonl
-    python -m hwcompat.collectives --rank 0 --world 2 --rendezvous file:///shared/folder/file
+    python -m hwcompat.collectives --rank 0 --world 2 --rendezvous file:///folder/file     (one machine)
 
 Rank, number of ranks and meeting place come from the options, else from torchrun's variables (RANK, WORLD_SIZE,
 LOCAL_RANK, MASTER_ADDR, MASTER_PORT), Slurm's or Open MPI's; these two need MASTER_ADDR (rank 0's host) set.

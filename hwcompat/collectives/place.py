@@ -1,5 +1,7 @@
 """Which rank this is and where the ranks meet: the options, else what a launcher left in the environment."""
 
+import os
+import sys
 from typing import NamedTuple
 
 LAUNCHERS = (
@@ -64,7 +66,9 @@ def stores(dist, place, seconds):
 
     limit = timedelta(seconds=seconds)
     prefix = "hwcompat/%s" % place.attempt
-    if place.rendezvous.startswith("file://"):
+    if place.rendezvous.startswith("file://"):  # one machine: no name of it has to be resolved to an address
+        if sys.platform != "win32":
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
         path = place.rendezvous[len("file://") :]
         return [dist.PrefixStore(prefix, dist.FileStore(path, place.world)) for _ in range(2)]
     host, _, port = place.rendezvous[len("tcp://") :].rpartition(":")

@@ -6,7 +6,7 @@ from .operations import KINDS, Case
 SIZES = (1, 3, 255, 1021, 4099, 65537, 1048573)
 """Elements of a whole vector: one, odd ones, and sizes on both sides of where libraries change their way. NCCL goes
 from its low-latency protocols and trees to rings somewhere between kilobytes and a few megabytes, by its own model of
-the machine (https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html, NCCL_ALGO and NCCL_PROTO, force one)."""
+the machine; NCCL_ALGO and NCCL_PROTO force one: https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html."""
 
 BYTES = {"float16": 2, "bfloat16": 2, "float32": 4}
 

@@ -182,7 +182,7 @@ def _verdict(rec: Recommendation, name: str) -> str:
 def next_steps(answer: Answer) -> tuple[str, ...]:
     """What to run next: the probe where the card is in question, then the watch, which sees the run itself."""
     hardware = any(clue.cause == "hardware" for clue in answer.clues)
-    watch = "watch the training itself: watch = hwcompat.watch(model, optimizer=optimizer)"
+    watch = "watch the training itself: hwcompat diagnose -- COMMAND   (your training's own, unchanged)"
     if hardware:
         return ("hwcompat probe   (measures this card; decides over everything known of its kind)", watch)
     if answer.findings:

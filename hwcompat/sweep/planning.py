@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
 from hwcompat import gates
 from hwcompat.asked import machine_of, wish
 from hwcompat.errors import NoBuildError, UsageError
-from hwcompat.gates import Checked, tag_key
+from hwcompat.gates import Checked, Machine, tag_key
 from hwcompat.model import Build, Gpu
 from hwcompat.tablerows import version_key
 from hwcompat.tables import Tables
@@ -119,7 +118,7 @@ def _refuse_unknown_tags(tags: Sequence[str], tables: Tables) -> None:
 
 def _wanted(place: Place, wishes: Sequence[Wish], tags: Sequence[str], tables: Tables) -> list[Build]:
     """The builds made for this machine that were asked for, newest first."""
-    machine = machine_of(place.gpus, place.driver, place.os, place.arch, "3.11", place.wsl, tables)
+    machine = _machine(place, "3.11", tables)
     made = gates.candidates(machine)
     if not place.gpus:
         named = {*tags, *(text.partition("+")[2] for text, _ in wishes)} - {"", "cpu"}
@@ -135,17 +134,21 @@ def _wanted(place: Place, wishes: Sequence[Wish], tags: Sequence[str], tables: T
 
 def _first_python(build: Build, place: Place, pythons: Sequence[Python], tables: Tables) -> Candidate | Refused:
     """The build on the first Python that the gates let it run on, or why none does."""
-    machine = machine_of(place.gpus, place.driver, place.os, place.arch, "3.11", place.wsl, tables)
     no_wheel = []
     for python in pythons:
-        state = gates.check(build, replace(machine, python=python.version))
+        machine = _machine(place, python.version, tables)
+        state = gates.check(build, machine)
         if not state.refusal:
-            return _candidate(state, python)
-        if not gates.python_refusal(build, python.version):
+            return _candidate(state, python._replace(version=machine.python))
+        if not gates.python_refusal(build, machine.python):
             return Refused(state.name, state.refusal)
-        no_wheel.append(python.version)
+        no_wheel.append(machine.python)
     reason = f"no wheel for Python {' or '.join(dict.fromkeys(no_wheel))} ({build.python_min} to {build.python_max})"
     return Refused(f"{build.torch}+{build.tag}", reason)
+
+
+def _machine(place: Place, python: str, tables: Tables) -> Machine:
+    return machine_of(place.gpus, place.driver, place.os, place.arch, python, place.wsl, tables)
 
 
 def _candidate(state: Checked, python: Python) -> Candidate:
