@@ -1,7 +1,8 @@
 """Compares tools on trainings that are broken in known ways, on the same trainings repaired, and on healthy ones.
 
     python scripts/bench_diagnose.py [--sets listed second third]
-        [--tools hwcompat detect_anomaly DebugUnderflowOverflow] [--seeds 1] [--jobs 2] [--only TEXT] [--ledger FILE.jsonl] [--details] [--causes]
+        [--tools hwcompat detect_anomaly DebugUnderflowOverflow] [--seeds 1] [--jobs 2] [--only TEXT]
+        [--ledger FILE.jsonl] [--details] [--causes]
 
 Every (scenario, seed, tool) runs in a process of its own with a deadline. DebugUnderflowOverflow needs transformers and
 is left out, with a word, where that is not installed. For each set and tool: how often a broken training was detected,
