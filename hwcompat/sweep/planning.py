@@ -38,7 +38,8 @@ class Candidate(NamedTuple):
     python: Python
     path: str = ""
     on_package_index: bool = False  # a bare `pip install torch==...` gives this very build
-    notes: tuple[str, ...] = ()  # doubts: a known fault, a row that nobody confirmed
+    avoid: str = ""  # the known fault for which it is measured last
+    notes: tuple[str, ...] = ()  # doubts: that fault, a row that nobody confirmed
 
     @property
     def build(self) -> str:
@@ -154,7 +155,9 @@ def _machine(place: Place, python: str, tables: Tables) -> Machine:
 def _candidate(state: Checked, python: Python) -> Candidate:
     build = state.build
     doubts = state.warnings if state.avoid or state.trust != "yes" else ()
-    return Candidate(build.torch, build.tag, python, on_package_index=build.default_on_pypi, notes=doubts)
+    return Candidate(
+        build.torch, build.tag, python, on_package_index=build.default_on_pypi, avoid=state.avoid, notes=doubts
+    )
 
 
 # --- one patch a release and tag --------------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ def _newest_patches(passed: dict[Build, Candidate], wishes: Sequence[Wish]) -> l
 
 
 def _ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """First the newest tag of every release, newest release first, then the next tag of each; doubtful builds last.
+    """First the newest tag of every release, newest release first, then the next tag of each; known faults last.
 
     So a sweep that is cut short, by a limit or by its user, has seen the most different builds.
     """
@@ -197,7 +200,7 @@ def _ordered(candidates: Sequence[Candidate]) -> list[Candidate]:
         for _, release in groupby(newest_first, key=lambda each: each.torch)
         for n, each in enumerate(release)
     }  # fmt: skip
-    return sorted(newest_first, key=lambda each: (bool(each.notes), wave[each]))
+    return sorted(newest_first, key=lambda each: (bool(each.avoid), wave[each]))
 
 
 def _newness(candidate: Candidate) -> tuple[tuple[int, ...], tuple[int, ...]]:
