@@ -139,7 +139,7 @@ def _compiled(schema: _Schema, root: _Schema, known: dict[str, _Check]) -> _Chec
     if "anyOf" in schema:
         either = [_compiled(one, root, known) for one in schema["anyOf"]]
         return lambda value: any(check(value) for check in either)
-    makers = {dict: _object_check, list: _array_check}
+    makers: dict[Any, Callable[..., _Check]] = {dict: _object_check, list: _array_check}
     by_kind = {kind: makers.get(kind, _scalar_check)(kind, schema, root, known) for kind in _KINDS}
     return lambda value: by_kind[type(value)](value)
 
