@@ -67,6 +67,8 @@ def device_or_library(obs):
     if clean:
         lines.append("right %s, same device and type: the kernel is wrong, not the unit" % clean[0])
         return found(obs, "library", _proof(obs), lines, _library_remedy(clean[0]), kind=_kind(obs))
+    if not replay.basic:
+        return None
     if replay.wide is False:
         lines.append("right in float32 on the same device")
     remedy = "train in float32 on this card (amp: false)" if replay.wide is False else "do not train on this device"
@@ -79,6 +81,7 @@ def _library_remedy(way):
         "without oneDNN": "torch.backends.mkldnn.enabled = False, or another torch build",
         "without cuDNN": "torch.backends.cudnn.enabled = False, or another torch build",
         "deterministic cuDNN": "torch.backends.cudnn.benchmark = False, deterministic = True",
+        "decomposed into simpler operators": "compute this operation in float32, or write its formula out",
         "attention written out": "use the math attention: torch.nn.attention.sdpa_kernel(SDPBackend.MATH)",
     }.get(way, "use another torch build")
 

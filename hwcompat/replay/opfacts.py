@@ -138,6 +138,31 @@ COUNTING = words(
 """A 0 out of these says that there was nothing to add, not that one element is wrong."""
 
 
+BASIC = (
+    LINEAR
+    | ADDING
+    | NORMS
+    | SOFTMAX
+    | words(
+        """
+        abs add amax amin avg_pool2d cat clamp clamp_min clamp_max clone copy cos cumprod div elu embedding erf exp flip
+        gather gelu hardtanh index index_select leaky_relu log masked_fill max max_pool2d_with_indices maximum mean min
+        minimum mul native_dropout neg pow reciprocal relu roll rsqrt rsub sigmoid silu sin slice sqrt stack sub sum
+        tanh threshold upsample_bilinear2d upsample_nearest2d where _to_copy _adaptive_avg_pool2d embedding_dense
+        scatter scatter_add index_add index_put select
+        """
+    )
+)
+"""Operators whose kernels take no needless way: the formula of a loss may be written so that it overflows by itself."""
+
+
+def is_basic(name):
+    """Whether a wrong result of this operator, or of its backward, can only come from a device or a wrong kernel."""
+    for end in ("_backward_data", "_backward"):
+        name = name[: -len(end)] if name.endswith(end) else name
+    return name.rstrip("_") in BASIC or "scaled_dot_product" in name
+
+
 def name_of(func):
     """aten.addmm.default -> addmm."""
     return func._schema.name.split("::")[-1]

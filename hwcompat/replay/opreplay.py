@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import attention, audit, opfacts, referee
+from . import attention, audit, decomposed, opfacts, referee
 from .recorder import cloned
 
 REPEATS = 3
@@ -45,6 +45,7 @@ class OpEvidence:
     wrong: bool = True
     gamma: float = 0.0
     margin: float = 1.0
+    basic: bool = True
 
     @property
     def two_referees(self):
@@ -101,6 +102,8 @@ def other_ways(operator):
             ways.append(("deterministic cuDNN", operator.run()))
     if attention.is_attention(operator.name):
         ways.append(("attention written out", _written_out(operator)))
+    if not opfacts.is_basic(operator.name):
+        ways.append(("decomposed into simpler operators", _decomposed(operator)))
     return [(name, out) for name, out in ways if out is not None]
 
 
@@ -113,6 +116,12 @@ def _written_out(operator):
         return None
 
 
+def _decomposed(operator):
+    with referee.quiet(operator.device), referee.alone():
+        way = decomposed.way(operator.func, operator.args, operator.kwargs)
+    return None if way is None else way.outputs
+
+
 def examine(birth, silent=False, device="cpu"):
     """All replays of the operator of a birth. `silent`: finite but suspected to be wrong."""
     operator = Operator(birth.func, birth.name, birth.args, birth.kwargs, device)
@@ -120,7 +129,7 @@ def examine(birth, silent=False, device="cpu"):
     outputs = referee.flat(birth.out)
     dtype = outputs[0].dtype if outputs else torch.float32
     true = referee.truth(birth.func, birth.name, args, birth.kwargs)
-    second, envelope = referee.second(birth.func, birth.name, args, birth.kwargs)
+    second, envelope = referee.second(birth.func, birth.name, args, birth.kwargs, dtype)
     bound = referee.bound(birth.func, birth.name, args, birth.kwargs)
     wrong = _judge(birth.name, args, true, bound, silent)
     repeats = _repeats(operator, wrong)
@@ -146,6 +155,7 @@ def examine(birth, silent=False, device="cpu"):
         inputs_finite=all(bool(torch.isfinite(t).all()) for t in inputs) or _only_masked(birth, inputs),
         input_max=referee.largest(inputs),
         wrong=wrong(birth.out),
+        basic=opfacts.is_basic(birth.name),
         gamma=referee.terms(birth.name, args) * audit.unit(dtype) if birth.name in opfacts.LINEAR else 0.0,
     )
 

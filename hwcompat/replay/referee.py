@@ -67,10 +67,11 @@ def truth(func, name, args, kwargs):
         return None
 
 
-def second(func, name, args, kwargs):
-    """(outputs in float64 by another way, largest magnitude on it), or (None, None) where there is none.
+def second(func, name, args, kwargs, dtype):
+    """(outputs in float64 by another way, largest magnitude on it), either of them None where that is not known.
 
     The way is the definition written out (module `independent`), else torch's decomposition (module `decomposed`).
+    Where something is divided by what may round to 0 in `dtype`, there is no such magnitude.
     """
     args, kwargs = arguments(name, args, kwargs)
     try:
@@ -79,9 +80,11 @@ def second(func, name, args, kwargs):
                 made = attention.outputs(func, name, args, kwargs, independent.product, independent.softmax)
                 return made, attention.bound(func, name, args, kwargs, independent.product)
             made = independent.outputs(name, args, kwargs)
-            if made is not None:
-                return made, independent.envelope(name, args, kwargs)
-            return decomposed.run(func, args, kwargs) or (None, None)
+            way = decomposed.way(func, args, kwargs)
+            if way is None:
+                return made, independent.envelope(name, args, kwargs) if made is not None else None
+            safe = way.known and way.smallest > MARGIN * torch.finfo(dtype).tiny
+            return made if made is not None else way.outputs, way.largest if safe else None
     except Exception:
         return None, None
 
