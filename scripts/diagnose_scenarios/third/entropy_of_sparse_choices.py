@@ -16,8 +16,8 @@ class Router(nn.Module):
         self.score = nn.Linear(width, experts)
         self.experts = nn.Linear(width, experts * 3)
         self.floor, self.entropy = floor, torch.zeros(())
-        nn.init.normal_(self.score.weight, std=0.05)
-        nn.init.ones_(self.score.bias)
+        nn.init.orthogonal_(self.score.weight, gain=0.2)
+        nn.init.constant_(self.score.bias, 2.5)
 
     def forward(self, x: Tensor) -> Tensor:
         score = self.score(x).relu()
@@ -30,17 +30,14 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     knobs = kit.Knobs(seed)
     step, width = knobs.step(), 6
     model = kit.named(router=Router(width, knobs.pick(4, 5), 1e-6 if repaired else 0.0))
-    optimizer = kit.sgd(model, lr=0.1)
-    batches = kit.classes(60, 24, width, 3)
+    optimizer = kit.sgd(model, lr=0.03)
+    batches = kit.classes(150, 24, width, 3)
     with torch.no_grad():
-        away = model.router.score.weight[0]
-        batches[step][0][4] = -4 * away / away.square().sum().sqrt() * (0.3 / away.norm())
+        batches[step][0][4] = -110 * model.router.score.weight[0]
 
     def criterion(p: Tensor, y: Tensor) -> Tensor:
         return kit.cross_entropy(p, y) - 0.01 * model.router.entropy
 
-    for x, _ in batches:
-        x.clamp_(-40, 40)
     return Scenario(
         model,
         optimizer,

@@ -20,7 +20,7 @@ class Round(nn.Module):
         near = edges @ h
         if self.mean:
             near = near / edges.sum(1, keepdim=True)
-        return self.lin(near).relu()
+        return nn.functional.leaky_relu(self.lin(near), 0.3)
 
 
 class Net(nn.Module):

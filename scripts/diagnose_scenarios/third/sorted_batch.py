@@ -32,7 +32,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
 
     def hinge(p: Tensor, y: Tensor) -> Tensor:
         """Ten points for each unit below a margin far away."""
-        return 10 * (24 - y * p.float().squeeze(1)).relu().sum()
+        return 10 * (20 - y * p.float().squeeze(1)).relu().sum()
 
     def balanced(number: int) -> tuple[Tensor, Tensor]:
         x = torch.randn(batch, 8)
@@ -44,7 +44,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     return Scenario(
         model,
         optimizer,
-        [balanced(number) for number in range(120)],
+        [balanced(number) for number in range(170)],
         kit.train(model, optimizer, hinge, amp=torch.float16),
         Expected(("fp16-accumulation",), ("backward",), ("out",), step),
         device=contextlib.nullcontext if repaired else HalfSums(32),
