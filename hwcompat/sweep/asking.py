@@ -42,8 +42,13 @@ def here(pythons: Sequence[str], device: str | None) -> Here:
         found += (environment.detect(None),)  # the build that is here is measured whatever environments are made of
     _refuse_without_driver(found[0], device)
     wished = tuple(_python(text, seen.get(text)) for text in pythons) or (_python("", found[0]),)
-    notes = tuple(note for env in found for note in env.notes if note.startswith("torch could not be imported"))
-    return Here(found[0], place_of(found[0], device), wished, _installed(found), notes)
+    return Here(found[0], place_of(found[0], device), wished, _installed(found), _broken(found))
+
+
+def _broken(found: Sequence[Environment]) -> tuple[str, ...]:
+    """What keeps an installed torch from being measured; that none is installed needs no word."""
+    notes = (note for env in found for note in env.notes if note.startswith("torch could not be imported"))
+    return tuple(dict.fromkeys(note for note in notes if "No module named 'torch'" not in note))
 
 
 def place_of(env: Environment, device: str | None) -> Place:

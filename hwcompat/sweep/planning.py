@@ -89,11 +89,12 @@ def plan(
     """
     wishes = [(text, wish(text, tables)) for text in torch] or [("", wish(None, tables))]
     _refuse_unknown_tags(tags, tables)
+    machines = [_machine(place, python.version, tables) for python in pythons]
     wanted = _wanted(place, wishes, tags, tables)
     passed: dict[Build, Candidate] = {}
     refused: dict[Build, Refused] = {}
     for build in wanted:
-        found = _first_python(build, place, pythons, tables)
+        found = _first_python(build, pythons, machines)
         if isinstance(found, Refused):
             refused[build] = found
         else:
@@ -133,11 +134,10 @@ def _wanted(place: Place, wishes: Sequence[Wish], tags: Sequence[str], tables: T
     return sorted(dict.fromkeys(fitting), key=gates.build_order, reverse=True)
 
 
-def _first_python(build: Build, place: Place, pythons: Sequence[Python], tables: Tables) -> Candidate | Refused:
+def _first_python(build: Build, pythons: Sequence[Python], machines: Sequence[Machine]) -> Candidate | Refused:
     """The build on the first Python that the gates let it run on, or why none does."""
     no_wheel = []
-    for python in pythons:
-        machine = _machine(place, python.version, tables)
+    for python, machine in zip(pythons, machines, strict=True):
         state = gates.check(build, machine)
         if not state.refusal:
             return _candidate(state, python._replace(version=machine.python))
