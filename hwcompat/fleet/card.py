@@ -28,7 +28,8 @@ class Place(NamedTuple):
     slot: str = ""
 
     def __str__(self) -> str:
-        return f"{self.node} slot {self.slot}" if self.slot else self.node or "a node without a name"
+        node = self.node or "a node without a name"
+        return f"{node} slot {self.slot}" if self.slot else node
 
 
 class Speed(NamedTuple):

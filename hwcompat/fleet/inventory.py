@@ -43,9 +43,7 @@ def read(path: Path) -> Mapping[str, int | None]:
 def parse(text: str) -> Mapping[str, int | None]:
     """{node: number of its GPUs, None where it is not told}, each node once. DataError for a line that is no node."""
     lines = [(n, cells) for n, line in enumerate(text.splitlines(), 1) if (cells := _cells(line))]
-    if not lines:
-        raise DataError("no node in the inventory", _HINT)
-    name_at, count_at, first = _header(lines[0][1])
+    name_at, count_at, first = _header(lines[0][1] if lines else [""])
     found: dict[str, int | None] = {}
     for number, cells in lines[first:]:
         name = cells[name_at].removeprefix("node/") if name_at < len(cells) else ""
@@ -54,6 +52,8 @@ def parse(text: str) -> Mapping[str, int | None]:
         count = _count(cells[count_at]) if count_at is not None and count_at < len(cells) else None
         known = found.get(name)
         found[name] = count if known is None else max(known, count or 0)  # sinfo -N: a line a partition
+    if not found:
+        raise DataError("no node in the inventory", _HINT)
     return found
 
 

@@ -81,11 +81,11 @@ _SHAPES = (100, 50, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1)
 
 def _tail(away: Sequence[float], far: float) -> int:
     """The degrees of freedom of the lightest t distribution whose tail is as heavy as that of these deviations, less
-    two standard errors: the quotient of two quantiles of m normal deviations has one of at most 1.32 / sqrt(m)."""
+    one standard error: the quotient of two quantiles of m normal deviations has one of at most 1.32 / sqrt(m)."""
     near = quantile(away, 0.5) if away else 0.0
     if near <= 0:
         return _NORMAL
-    ratio = quantile(away, far) / near * (1 - 2 * 1.32 / math.sqrt(max(len(away), 7)))
+    ratio = quantile(away, far) / near * (1 - 1.32 / math.sqrt(max(len(away), 7)))
     return next((one for one in _SHAPES if _spread(one, far) >= ratio), 1)
 
 
