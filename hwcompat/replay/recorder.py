@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from . import audit, opfacts
 from .shadow import Shadows, is_float, key_of, storage_of
+from .trees import is_plain
 
 POOLED = frozenset(("pooled",))
 """Taint of what was computed over samples: no single sample or label is to blame for it."""
@@ -251,20 +252,20 @@ def _over_the_batch(name, given, out):
 
 
 def _key(tensor):
-    return key_of(tensor) if tensor.layout == torch.strided and tensor.device.type != "meta" else id(tensor)
+    return key_of(tensor) if is_plain(tensor) else id(tensor)
 
 
 def _same(a, b):
-    return a.layout == torch.strided and key_of(a) == key_of(b)
+    return is_plain(a) and key_of(a) == key_of(b)
 
 
 def _checkable(tensor):
-    return tensor.layout == torch.strided and (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel() > 0
+    return (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel() > 0 and is_plain(tensor)
 
 
 def covers_storage(tensor):
     """Whether the tensor is all there is in its memory, so that what it holds is what the memory holds."""
-    return tensor.layout != torch.strided or tensor.numel() * tensor.element_size() == storage_of(tensor).nbytes()
+    return not is_plain(tensor) or tensor.numel() * tensor.element_size() == storage_of(tensor).nbytes()
 
 
 def all_finite(tensor):

@@ -12,6 +12,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_map
 
 from . import opfacts
+from .trees import is_plain
 
 LOW = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -26,7 +27,7 @@ def key_of(tensor):
 
 
 def is_float(value):
-    return isinstance(value, torch.Tensor) and value.dtype in LOW and value.layout == torch.strided
+    return isinstance(value, torch.Tensor) and value.dtype in LOW and is_plain(value)
 
 
 class Shadows:
@@ -78,7 +79,7 @@ class Shadows:
         """Runs the operator on the shadows and files what comes out under the storages of the real outputs."""
         if given is None or not self.alive:
             return
-        aliases = {key_of(t) for t in tree_flatten(real_args)[0] if isinstance(t, torch.Tensor) and _has_storage(t)}
+        aliases = {key_of(t) for t in tree_flatten(real_args)[0] if isinstance(t, torch.Tensor) and is_plain(t)}
         try:
             shadow_out = self._run(func, name, given)
         except Exception:
@@ -121,7 +122,3 @@ class Shadows:
 def _spared(value):
     """Integers and masks have no shadow: an operator in place must not change the real ones a second time."""
     return value.clone() if isinstance(value, torch.Tensor) and not is_float(value) else value
-
-
-def _has_storage(tensor):
-    return tensor.layout == torch.strided and tensor.device.type != "meta"

@@ -68,5 +68,10 @@ def first_loss(value):
 
 
 def is_plain(tensor):
-    """Whether it is an ordinary dense tensor with memory of its own."""
-    return tensor.layout == torch.strided and tensor.device.type != "meta"
+    """Whether it is an ordinary dense tensor with memory of its own.
+
+    Sparse and meta tensors are not; nor are the zeros that the derivative of sign(), round() and the like is made of:
+    they have no memory, are not to be written to, and end the process when they are read below a dispatch mode.
+    """
+    zeros = getattr(tensor, "_is_zerotensor", None)
+    return tensor.layout == torch.strided and tensor.device.type != "meta" and not (zeros is not None and zeros())

@@ -307,3 +307,24 @@ def test_the_island_loads_by_path_without_the_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ISLAND.anchor)
     assert done.stdout.split() == ["division-by-zero", "False"]
+
+
+@pytest.mark.parametrize("zero", [torch.sign, torch.round, torch.floor, torch.sgn])
+def test_gradients_of_zeros_without_memory_are_no_end_of_the_process(zero: Any) -> None:
+    """torch gives the derivative of a step function as zeros that have no memory; a recorder must not read it."""
+
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale, self.unused = nn.Parameter(torch.ones(8)), nn.Parameter(torch.ones(8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return zero(self.scale * x) + zero(self.unused) + self.scale * x
+
+    model = nn.Sequential(nn.Linear(8, 8), Steps(), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    batches = loops.pairs(6)
+    batches[4][0][2, 1] = float("nan")
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    finding = loops.run(watch, loops.step_of(model, optimizer), batches)
+    assert (finding.cause, finding.step, watch.notes) == ("bad-data", 4, [])
