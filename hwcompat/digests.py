@@ -102,7 +102,8 @@ def disagreements(rows: Iterable[Row]) -> tuple[Disagreement, ...]:
 
 
 def comparison_key(row: Row) -> tuple[str, ...]:
-    """What must be equal before digests (or the speeds of a fleet) can be compared: the cells of `KEY_NAMES`; of the driver only its major version."""
+    """What must be equal before digests, or the speeds of a fleet, can be compared: the cells of `KEY_NAMES`, of the
+    driver only its major version."""
     return (*_cells(row), row.driver.split(".")[0])
 
 

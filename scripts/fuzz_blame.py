@@ -3,7 +3,7 @@
     python scripts/fuzz_blame.py [--part 0/4]        needs `pip install expecttest`, which torch's own samples import
 
 Every operator of torch's own test suite runs here, forward and backward, on its samples in float16, bfloat16 and
-float32, as they are and scaled to 0, 3e4, 1e-7 and 1e30. Each infinity or NaN that is born of finite numbers is replayed
+float32, as they are and times 0, 3e4, 1e-7 and 1e30. Each infinity or NaN that is born of finite numbers is replayed
 and judged as that of a bad training step would be. On a healthy machine nothing may be called `hardware`. `library` is
 told with the operator: then torch's kernel gives NaN where the formula, written in simpler operators on the same device
 and in the same type, does not; look at it. Exit code 1 where the hardware was blamed.

@@ -192,6 +192,15 @@ def write_failed(folder: Path, sidecar: Sidecar) -> Sidecar:
     return noted
 
 
+def withdraw_failed(folder: Path, run: str, node: str, slot: str) -> None:
+    """Take back the note of a failure that is over: of a node that did not answer and has since been worked on."""
+    key = shard_key(run, node, slot)
+    before = _earlier(folder, key)
+    if before is not None and before.outcome != "measured":
+        with suppress(OSError):
+            _sidecar_path(folder, key).unlink()
+
+
 def _attempts(before: Sidecar | None) -> int:
     return before.attempts + 1 if before else 1
 

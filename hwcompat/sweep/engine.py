@@ -150,6 +150,9 @@ class _Sweep:
         except InstallError as error:
             raise _FailedError("unreachable" if error.why.unreachable else "failed", error.why.text) from error
         self._fill(folder, self._sources(candidate))
+        full = self._budget.exceeded()
+        if full:
+            raise _FailedError("no room", full)
 
     def _sources(self, candidate: Candidate) -> tuple[Source, ...]:
         told = self._settings

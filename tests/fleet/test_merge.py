@@ -13,6 +13,7 @@ import fleet_simulation
 import pytest
 
 from hwcompat import cli, matrix
+from hwcompat import report as reports
 from hwcompat.fleet import gathering, inventory, outliers, reading, shards, telling
 from hwcompat.fleet.card import Card
 
@@ -334,3 +335,10 @@ def test_a_pipe_in_the_folder_is_not_opened(simulated, merge, tmp_path: Path) ->
     some_reports(simulated, tmp_path / "bare", 2)
     os.mkfifo(tmp_path / "bare" / "pipe.json")
     assert merge(tmp_path / "bare")[1].startswith("2 cards")
+
+
+def test_the_row_of_a_card_is_the_row_of_its_report(simulated, tmp_path: Path) -> None:
+    """Reading a fleet takes short cuts; what comes out is what `probe` records."""
+    for file in some_reports(simulated, tmp_path / "bare", 3):
+        (read,) = reading.read_chunk([shards.Shard("x", file, None)])
+        assert [card.row for card in read.cards] == list(reports.rows(reports.read_report(file)))
