@@ -54,6 +54,9 @@ class Gpu:
     vram_bytes: int | None = None
     mig_profile: str | None = None  # "1g.10gb" when this is a MIG slice
     ecc_uncorrected: int | None = None
+    retired_pages: int | None = None  # of memory, for whatever cause; up to Volta and Turing
+    remapped_rows: int | None = None  # of memory, after uncorrectable errors; from Ampere on
+    row_remapping: str | None = None  # "ok", "pending" (a reset is needed) or "failed"
     temperature_c: int | None = None
     sm_clock_mhz: int | None = None
     sm_clock_max_mhz: int | None = None

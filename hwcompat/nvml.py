@@ -58,6 +58,7 @@ _THROTTLE_BITS = (
 _CLOCK_SM = 1
 _SENSOR_GPU = 0
 _ECC_UNCORRECTED, _ECC_VOLATILE = 1, 0
+_RETIREMENT_CAUSES = (0, 1)  # several single-bit errors, a double-bit error
 _MIG_ON = 1
 _MIB = 1 << 20
 
@@ -177,6 +178,7 @@ def _device(library: Any, index: int) -> tuple[tuple[Gpu, ...], tuple[str, ...]]
 
 def _card(library: Any, handle: Any) -> Gpu:
     pci = ask(library, "nvmlDeviceGetPciInfo", handle)
+    remapped, remapping = _row_remapping(library, handle)
     return Gpu(
         name=_text(ask(library, "nvmlDeviceGetName", handle)) or NAMELESS,
         pci_id=pci_pair(getattr(pci, "pciDeviceId", None)),
@@ -184,6 +186,9 @@ def _card(library: Any, handle: Any) -> Gpu:
         compute_capability=_capability(ask(library, "nvmlDeviceGetCudaComputeCapability", handle)),
         vram_bytes=_memory(library, handle),
         ecc_uncorrected=ask(library, "nvmlDeviceGetTotalEccErrors", handle, _ECC_UNCORRECTED, _ECC_VOLATILE),
+        retired_pages=_retired_pages(library, handle),
+        remapped_rows=remapped,
+        row_remapping=remapping,
         temperature_c=_temperature(library, handle),
         sm_clock_mhz=ask(library, "nvmlDeviceGetClockInfo", handle, _CLOCK_SM),
         sm_clock_max_mhz=ask(library, "nvmlDeviceGetMaxClockInfo", handle, _CLOCK_SM),
@@ -191,6 +196,25 @@ def _card(library: Any, handle: Any) -> Gpu:
         other_processes=_other_processes(library, handle),
         pci_bus_id=normal_bus_id(_text(getattr(pci, "busId", None))),
     )
+
+
+def _retired_pages(library: Any, handle: Any) -> int | None:
+    """Pages of memory taken out of use (https://docs.nvidia.com/deploy/dynamic-page-retirement/)."""
+    found = [ask(library, "nvmlDeviceGetRetiredPages", handle, cause) for cause in _RETIREMENT_CAUSES]
+    known = [len(pages) for pages in found if pages is not None]
+    return sum(known) if known else None
+
+
+def _row_remapping(library: Any, handle: Any) -> tuple[int | None, str | None]:
+    """(rows replaced after uncorrectable errors, how remapping stands); a failure in the past outweighs a pending one.
+
+    https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/
+    """
+    found = ask(library, "nvmlDeviceGetRemappedRows", handle)  # (correctable, uncorrectable, pending, failed)
+    if not found:
+        return None, None
+    _, uncorrectable, pending, failed = found
+    return uncorrectable, "failed" if failed else "pending" if pending else "ok"
 
 
 def _is_split(library: Any, handle: Any) -> bool:

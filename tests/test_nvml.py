@@ -258,3 +258,32 @@ def test_throttle_bits_become_words(bits: int | None, words: tuple[str, ...]) ->
 )
 def test_a_slice_is_named_by_card_and_profile(name: str, parts: tuple[str, str | None]) -> None:
     assert nvml.split_mig_name(name) == parts
+
+
+def _stub(**answers: Any) -> SimpleNamespace:
+    """A library that answers these questions and refuses all others."""
+    return SimpleNamespace(**{name: lambda *_arguments, _answer=answer: _answer for name, answer in answers.items()})
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((0, 0, 0, 0), (0, "ok")),
+        ((3, 2, 0, 0), (2, "ok")),
+        ((0, 1, 1, 0), (1, "pending")),
+        ((0, 8, 1, 1), (8, "failed")),
+    ],
+)
+def test_row_remapping_in_words(answer: tuple[int, ...], expected: tuple[int, str]) -> None:
+    card = nvml._card(_stub(nvmlDeviceGetRemappedRows=answer), None)
+    assert (card.remapped_rows, card.row_remapping) == expected
+
+
+def test_retired_pages_of_both_causes_are_counted() -> None:
+    library = SimpleNamespace(nvmlDeviceGetRetiredPages=lambda _handle, cause: ["0x1000"] * (cause + 1))
+    assert nvml._card(library, None).retired_pages == 3
+
+
+def test_memory_that_cannot_be_asked_is_unknown() -> None:
+    card = nvml._card(SimpleNamespace(), None)
+    assert (card.retired_pages, card.remapped_rows, card.row_remapping) == (None, None, None)

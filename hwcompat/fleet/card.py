@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from hwcompat import digests, matrix, telemetry, verdicts
 from hwcompat import report as reports
-from hwcompat.model import BAD_STATUSES, Measurement, Report, Row
+from hwcompat.model import BAD_STATUSES, Gpu, Measurement, Report, Row
 
 Key = tuple[str, ...]
 SPEEDS = tuple(name for name in (*matrix.SPEEDS, "copy_gbs") if not name.endswith("_speedup"))
 """Absolute speeds; a ratio falls as well when its denominator gets faster."""
 THROTTLED_SHARE = 5
 """Per cent of the samples: a card that is held back for less has lost nothing that could be measured."""
+RETIRED_PAGES = 60
+"""From so many on NVIDIA exchanges a card: https://docs.nvidia.com/deploy/dynamic-page-retirement/"""
 _HOST_CAUTION = "exact digests (host)"
 _LEAN_RESULT = ("probe", "dtype", "status")
 _TORCH = ("version", "build", "cuda", "cudnn")
@@ -116,9 +118,14 @@ def _held_back(report: Report) -> tuple[str, ...]:
 
 
 def _memory(report: Report) -> tuple[str, ...]:
-    gpu = report.gpu
-    count = gpu.ecc_uncorrected if gpu else None
-    return (f"{count} uncorrected ECC errors",) if count else ()
+    """What the card's memory reports of itself. Rows remapped or a few pages retired are repaired, not sick."""
+    gpu = report.gpu or Gpu("")
+    found = (
+        (gpu.ecc_uncorrected, f"{gpu.ecc_uncorrected} uncorrected ECC errors"),
+        (gpu.row_remapping in ("pending", "failed"), f"row remapping {gpu.row_remapping}"),
+        ((gpu.retired_pages or 0) >= RETIRED_PAGES, f"{gpu.retired_pages} retired pages"),
+    )
+    return tuple(words for counts, words in found if counts)
 
 
 # --- what is needed of a report ---------------------------------------------------------------------------------------

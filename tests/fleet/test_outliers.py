@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwcompat.fleet.card import Card, Place, Speed
+from hwcompat.fleet.card import Card, Place, Speed, cards_of
 from hwcompat.fleet.outliers import ADVICE, judge
-from hwcompat.model import Row
+from hwcompat.model import Environment, Gpu, Measurement, Report, Row
 
 ROW = Row(gpu="NVIDIA A10", pci_id="10de:2236", torch="2.13.0+cu126", driver="570.1", os="linux", level="standard")
 DIGESTS = {"fingerprint/a/float16/v1": "0" * 16, "exact/b/float16/v1": "1" * 16}
@@ -241,3 +241,37 @@ def test_thousands_of_healthy_cards_with_heavy_tails_are_all_left_alone(seed: in
     some = random.Random(seed)
     factors = [1 + 0.006 * some.gauss(0, 1) / (some.gammavariate(2, 2) / 4) ** 0.5 for _ in range(3000)]
     assert named([card(n, factor=max(factor, 0.01)) for n, factor in enumerate(factors)]) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"ecc_uncorrected": 2}, ("2 uncorrected ECC errors",)),
+        ({"row_remapping": "failed", "remapped_rows": 8}, ("row remapping failed",)),
+        ({"row_remapping": "pending"}, ("row remapping pending",)),
+        ({"retired_pages": 60}, ("60 retired pages",)),
+        ({"retired_pages": 3, "remapped_rows": 2, "row_remapping": "ok", "ecc_uncorrected": 0}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_memory_says_of_itself(facts: dict, told: tuple[str, ...]) -> None:
+    gpu = Gpu("NVIDIA A10", **facts)
+    report = Report("0" * 16, "2026-11-21", "0", "1", "quick", 0, "cuda:0", Environment("linux", "x86_64"), gpu)
+    assert [one.memory for one in cards_of(report, Place("n", "0"))] == [told]
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        ("hardware thermal slowdown in 40 %", ("hardware thermal slowdown in 40 %",)),
+        ("software power cap in 90 %, software thermal slowdown in 7 %", ("software thermal slowdown in 7 %",)),
+        ("hardware slowdown in 4 %", ()),
+        ("software power cap in 100 %", ()),
+        ("", ()),
+    ],
+)
+def test_what_held_a_card_back(note: str, told: tuple[str, ...]) -> None:
+    clock = {"sm_clock": Measurement(1500, "MHz", 1200, 1900, 60, note)}
+    machine = Environment("linux", "x86_64")
+    report = Report("0" * 16, "2026-11-21", "0", "1", "quick", 0, "cuda:0", machine, Gpu("x"), telemetry=clock)
+    assert [one.held_back for one in cards_of(report, Place("n", "0"))] == [told]
