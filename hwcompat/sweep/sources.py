@@ -98,7 +98,7 @@ class Failure(NamedTuple):
 
 _SILENT = re.compile(
     r"dns error|failed to lookup|connect(?:ion)? (?:error|refused|reset|timed out)|client error \(Connect\)|timed out|"
-    r"tls handshake|network connectivity is disabled|unreachable|proxy",
+    r"tls handshake|unreachable|proxy",
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"[×╰─▶│├\u2500-\u257f\u2190-\u21ff\u25a0-\u25ff]+")
@@ -110,6 +110,8 @@ def failure(text: str) -> Failure:
     if re.search(r"disk quota exceeded|no space left|os error 28\b", plain, re.IGNORECASE):
         return Failure("the disk is full")
     addresses = [each.rstrip(".,") for each in _ADDRESS.findall(plain)]
+    if "network was disabled" in plain:
+        return Failure("it is not in uv's cache, and the network is not to be asked", unreachable=True)
     if _SILENT.search(plain):
         what = addresses[0] if addresses else "the package index"
         return Failure(f"{what} could not be fetched ({_cause(plain)})", unreachable=True)
@@ -118,7 +120,5 @@ def failure(text: str) -> Failure:
 
 
 def _cause(plain: str) -> str:
-    if "connectivity is disabled" in plain:
-        return "offline, and not in uv's cache"
     causes = re.findall(r"cause(?:d by)?:\s*(.*?)(?=\s*cause(?:d by)?:|$)", plain, re.IGNORECASE)
     return str(causes[-1])[:120].strip() if causes else "no answer"
