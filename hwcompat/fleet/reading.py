@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,10 +102,8 @@ def read_chunk(chunk: Sequence[Shard]) -> list[Read]:
 
 
 def _shared(read: Read, pool: dict[Any, Mapping[str, str]]) -> Read:
-    for card in read.cards:
-        same = pool.setdefault(tuple(card.digests.items()), card.digests)
-        object.__setattr__(card, "digests", same)
-    return read
+    same = (pool.setdefault(tuple(card.digests.items()), card.digests) for card in read.cards)
+    return read._replace(cards=tuple(replace(card, digests=one) for card, one in zip(read.cards, same, strict=True)))
 
 
 # --- one shard --------------------------------------------------------------------------------------------------------
