@@ -78,10 +78,16 @@ def gather(
         missing=_missing(read, cards, nodes or {}, known),
         problems=tuple(Problem(one.key, one.problem) for one in read if one.problem),
         duplicates=duplicates,
-        expected=sum(count or 0 for count in nodes.values()) or None if nodes else None,
+        expected=_expected(nodes or {}),
         nodes=len(nodes) if nodes else None,
         run=run,
     )
+
+
+def _expected(nodes: Mapping[str, int | None]) -> int | None:
+    """GPUs of the whole inventory; None where it does not tell of every node."""
+    counts = [count for count in nodes.values() if count is not None]
+    return sum(counts) if counts and len(counts) == len(nodes) else None
 
 
 def _one_run(folder: Path, run: Run | None, read: Iterable[Read]) -> None:

@@ -59,10 +59,8 @@ def test_the_recipes_use_options_that_exist(name: str, command) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32" or not shutil.which("bash"), reason="needs bash")
 def test_the_shell_recipes_are_shell() -> None:
-    scripts = blocks("bash") + [
-        yaml.safe_load(blocks("yaml")[0])["spec"]["template"]["spec"]["containers"][0]["args"][0]
-    ]
-    for script in scripts:
+    (container,) = yaml.safe_load(blocks("yaml")[0])["spec"]["template"]["spec"]["containers"]
+    for script in (*blocks("bash"), container["args"][0]):
         assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
 
 

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import fleet_simulation
@@ -87,6 +89,36 @@ def test_other_fleets_too(tmp_path: Path, seed: int) -> None:
 def test_processes_give_the_same_answer(simulated) -> None:
     folder, _ = simulated
     assert gathering.gather(folder, processes=2) == gathering.gather(folder, processes=1)
+
+
+class _BrokenPool:
+    """A pool whose processes are killed as soon as they are started, or when they are asked."""
+
+    def __init__(self, *_arguments: object, **_options: object) -> None:
+        self.asked = 0
+
+    def submit(self, *_arguments: object) -> Future:
+        self.asked += 1
+        if self.asked > 2:
+            raise BrokenProcessPool
+        dead: Future = Future()
+        dead.set_exception(BrokenProcessPool())
+        return dead
+
+    def shutdown(self, **_options: object) -> None:
+        pass
+
+    def __enter__(self) -> _BrokenPool:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+def test_killed_processes_cost_time_only(simulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gathering.gather(simulated[0], processes=1)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor", _BrokenPool)
+    assert gathering.gather(simulated[0], processes=2) == expected
 
 
 def test_nothing_public_names_a_node(simulated, merge, tmp_path: Path) -> None:
