@@ -4,7 +4,7 @@
 inputs are that long times the number of ranks.
 """
 
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from . import exact
 
@@ -72,7 +72,7 @@ class Kind(NamedTuple):
     source: Callable[..., Optional[int]]  # (case, world, element) -> the rank whose share it is; None: of all
     alike: bool  # every rank must get the same
     widens: int = 0  # 1: the result is `world` times as long as what is given; -1: the other way round
-    in_place: tuple = (True,)
+    in_place: Tuple[bool, ...] = (True,)
 
 
 class Values:

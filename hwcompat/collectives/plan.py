@@ -1,5 +1,7 @@
 """Which cases are run. The same arguments give the same list on every rank."""
 
+from typing import List, Tuple
+
 from . import exact
 from .operations import KINDS, Case
 
@@ -16,7 +18,7 @@ def cases(world, sizes, megabytes, dtypes=tuple(exact.DIGITS), collectives=tuple
 
     Small ones first: what is broken altogether shows at once.
     """
-    found = []
+    found: List[Tuple[int, Case]] = []
     for dtype in dtypes:
         largest = megabytes * 2**20 // BYTES[dtype] - 1  # odd
         for size in [*sizes, *([largest] if largest > max(sizes) else [])]:

@@ -184,8 +184,8 @@ class Rank:
         if self.device.type == "cuda":
             facts = self.torch.cuda.get_device_properties(self.device)
             card = facts.name
-            numbers = [getattr(facts, "pci_%s_id" % part, None) for part in ("domain", "bus", "device")]
-            bus = "%08x:%02x:%02x.0" % tuple(numbers) if None not in numbers else None
+            if hasattr(facts, "pci_bus_id"):  # torch 2.5
+                bus = "%04x:%02x:%02x.0" % (facts.pci_domain_id, facts.pci_bus_id, facts.pci_device_id)
         return {
             "rank": self.here.rank, "host": platform.node(), "pci_bus_id": bus, "card": card,
             "torch": str(self.torch.__version__), "python": platform.python_version(),

@@ -86,18 +86,19 @@ def _told(found: Outcome) -> Iterator[str]:
     skipped = sum(line["counts"].get("skipped", 0) for line in found.lines if line["event"] == "end")
     if skipped:
         yield f"not tested: the {skipped} cases after that, since the group cannot be used again"
-    yield from (line["detail"] for line in found.lines if line["event"] == "lost")
+    yield from (str(line["detail"]) for line in found.lines if line["event"] == "lost")
     yield from found.notes
 
 
 def _said(case: Line) -> str:
     root = "" if case["root"] is None else f" from rank {case['root']}"
-    return f"{case['collective']} of {case['elements']} {case['dtype']}{root}" + (" in place" * case["in_place"])
+    in_place = " in place" if case["in_place"] else ""
+    return f"{case['collective']} of {case['elements']} {case['dtype']}{root}{in_place}"
 
 
 def _cell(found: Outcome, name: str, dtype: str) -> str:
     """The worst that happened, then what passed."""
-    seen = [case["status"] for case in found.cases if (case["collective"], case["dtype"]) == (name, dtype)]
+    seen = [str(case["status"]) for case in found.cases if (case["collective"], case["dtype"]) == (name, dtype)]
     bad = [status for status in seen if status not in ("pass", "unsupported")]
     if bad:
         return f"{bad[0].upper()} ({len(bad)} of {len(seen)})"
