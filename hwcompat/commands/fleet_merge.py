@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hwcompat.console import json_option, say
+from hwcompat.console import ProgressLine, json_option, say
 from hwcompat.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def merge(
     if matrix_folder is not None and not matrix_folder.is_dir():
         raise DataError(f"there is no folder {matrix_folder}", "name the matrix/ folder of a checkout")
     nodes = inventories.read(inventory) if inventory else None
-    fleet = gathering.gather(folder, nodes, mixed, jobs)
+    with ProgressLine("reading") as progress:
+        fleet = gathering.gather(folder, nodes, mixed, jobs, progress)
     told = telling.Told(fleet, outliers.judge(fleet.cards), public)
     # The answer comes first: a file that cannot be written must not cost it.
     click.echo(json.dumps(telling.document(told), indent=1) if as_json else telling.text(told).rstrip("\n"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from hwcompat.errors import DataError
 
 from . import inventory
 from .card import Card, Place
-from .reading import Read, read_all
+from .reading import WORTH_PROCESSES, Read, read_all
 from .shards import Run, Sidecar, read_run, shards
 
 
@@ -50,11 +50,16 @@ NEVER = "never answered"
 
 
 def gather(
-    folder: Path, nodes: Mapping[str, int | None] | None = None, mixed: bool = False, processes: int | None = None
+    folder: Path,
+    nodes: Mapping[str, int | None] | None = None,
+    mixed: bool = False,
+    processes: int | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Fleet:
     """Everything in `folder`, judged by nobody yet. The order of files is irrelevant.
 
-    nodes: the inventory; processes: that read; mixed: accept reports of several versions of hwcompat, judged apart.
+    nodes: the inventory; processes: that read; mixed: accept reports of several versions of hwcompat, judged apart;
+    progress: callable(done, total, label), called where there are many files.
     DataError where there is no folder or no report in it, where shards of two runs lie together, or where versions are
     mixed without `mixed`. A file that cannot be used is one of `problems`.
     """
@@ -62,7 +67,11 @@ def gather(
     found = list(shards(folder))
     if not found:
         raise DataError(f"{folder} holds no report", "name the folder that the reports were written to (*.json)")
-    read = list(read_all(found, processes))
+    read = []
+    for one in read_all(found, processes):
+        read.append(one)
+        if progress and len(found) >= WORTH_PROCESSES:
+            progress(len(read), len(found), "reports")
     _one_run(folder, run, read)
     kept, duplicates = _distinct(read)
     cards = tuple(card for one in kept for card in one.cards)
