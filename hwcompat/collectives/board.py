@@ -52,6 +52,16 @@ class Board:
     def answered(self, number, rank):
         return self.seen("found/%d/%d" % (number, rank))
 
+    def leave(self, rank):
+        """`rank` needs this board no more."""
+        self.store.add("left/%d!" % rank, 1)
+
+    def wait_for_leaving(self, ranks, seconds):
+        """The rank that serves the store is the last to go."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not all(self._there("left/%d!" % rank) for rank in ranks):
+            time.sleep(0.02)
+
     def findings(self, number, world, seconds):
         """{rank: finding, or None if it came and did not answer}, complete or after `seconds`.
 

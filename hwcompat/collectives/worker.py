@@ -148,17 +148,26 @@ class Rank:
                           % (here.rank, said(error)))  # fmt: skip
         self.board, self.side = Board(main_store), Board(side_store)
         # The others wait for rank 0, which may be waiting for one of them: they have twice its time.
-        self.watch = Watch(
-            limit if here.rank == 0 else 2 * limit + 2 * GRACE, self.last_words, lambda: bool(self.side.seen("over"))
-        )
+        self.watch = Watch(limit if here.rank == 0 else 2 * limit + 2 * GRACE, self.last_words, self.is_over)
         self.watch.start()
         self.form_group(main_store)
         self.cases = {case.number: case for case in self.agreed_cases()}
         if here.rank == 0:
             self.introduce()
-        code = self.check_all(comm)
-        self.watch.rest()
-        return code
+        try:
+            return self.check_all(comm)
+        except RuntimeError as error:  # of the store: what the backend says is caught where it is called
+            self.teller.tell("lost", number=-1, detail="the meeting place is gone: %s" % said(error))
+            return STUCK
+        finally:
+            self.watch.rest()
+
+    def is_over(self):
+        """For the watch: rank 0 has told what happened. Rank 0 itself is never told."""
+        if self.here.rank == 0 or not self.side.seen("over"):
+            return False
+        self.side.leave(self.here.rank)
+        return True
 
     def form_group(self, store):
         from datetime import timedelta
@@ -226,8 +235,8 @@ class Rank:
             library=self.library(),
         )  # fmt: skip
         if len(versions) > 1:
-            self.teller.tell("refused", error="the ranks have different torch: %s" % ", ".join(versions))
             self.board.put("over", True)
+            self.board.wait_for_leaving(range(1, self.here.world), GRACE)
             raise Refusal("the ranks have different torch: %s" % ", ".join(versions))
 
     def library(self):
@@ -249,10 +258,15 @@ class Rank:
                     return self.give_up(self.board, case, line)
             elif finding["status"] in ("error", "oom"):
                 self.board.wait("over", 2 * self.options.timeout)  # rank 0 tells; then nothing is left to do
+                self.board.leave(self.here.rank)
                 return STUCK
         if self.here.rank == 0:
-            self.board.put("end", self.tell_end())
-        ended = self.board.wait("end", 2 * self.options.timeout)
+            ended = self.tell_end()
+            self.board.put("end", ended)
+            self.board.wait_for_leaving(range(1, self.here.world), GRACE)
+        else:
+            ended = self.board.wait("end", 2 * self.options.timeout)
+            self.board.leave(self.here.rank)
         return FOUND if self.options.check and ended not in ("pass", "unsupported") else 0
 
     def check(self, comm, case):
@@ -306,6 +320,9 @@ class Rank:
         left = len(self.cases) - case.number - 1
         self.tell_end(skipped=left)
         board.put("over", True)
+        if self.here.rank == 0:
+            reached = set(range(1, self.here.world)) - set(line["missing"]) - set(line["stuck"])
+            board.wait_for_leaving(reached, GRACE)
         return STUCK
 
     def tell_end(self, **more):
@@ -327,6 +344,8 @@ class Rank:
             )  # fmt: skip
             self.teller.tell("refused", error="%s within %g s" % (text, self.options.timeout), missing=absent)
             self.side.put("over", True)
+            if self.here.rank == 0:
+                self.side.wait_for_leaving(set(range(1, self.here.world)) - set(absent), GRACE)
             return
         try:
             line = self.collect(self.side, case, GRACE, self.options.timeout)

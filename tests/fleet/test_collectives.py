@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +23,7 @@ from hwcompat.fleet import ranks
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 SCHEMA = json.loads((REPOSITORY / "hwcompat/collectives/collectives.schema.json").read_text(encoding="utf-8"))
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -190,8 +194,6 @@ def test_three_sound_ranks_agree_bit_for_bit_in_the_command(command: list[str], 
         jsonschema.validate(one, SCHEMA)
     assert lines[-1]["status"] == "pass"
     assert lines[-1]["counts"] == {"pass": len(plan.cases(3, (1, 8193), 0))}
-    import platform
-
     assert platform.node() not in done.stdout
 
 
@@ -245,6 +247,33 @@ def test_the_death_of_rank_0_is_told_by_the_others() -> None:
     found = _run("Dies", 0, 2, "1", timeout=3.0)
     assert any("rank 0 ended early: exit code 9" in note for note in found.notes)
     assert not found.ok
+
+
+@pytest.mark.parametrize(("fault", "codes"), [("Sound", {0}), ("Hangs", {70})])
+def test_ranks_that_a_launcher_placed_meet_at_rank_0(tmp_path: Path, fault: str, codes: set[int]) -> None:
+    """As under srun: rank 0 serves the meeting place, and goes last."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    placed = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "SLURM_NTASKS": "2", "OMP_NUM_THREADS": "1"}
+    left_out = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_USE_AGENT_STORE")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    line = [sys.executable, str(HERE / "faulty_rank.py"), fault, "1", "--backend", "gloo", "--sizes", "1"]
+    line += ["--megabytes", "0", "--dtypes", "float16", "--timeout", "20" if fault == "Sound" else "4"]
+    started = [
+        subprocess.Popen(
+            [*line, "--out", str(tmp_path / "out")],
+            env={**kept, **placed, "SLURM_PROCID": str(rank), "GLOO_SOCKET_IFNAME": LOOPBACK},
+            stderr=(tmp_path / f"err.{rank}").open("wb"),
+        )
+        for rank in range(2)
+    ]
+    assert {one.wait(120) for one in started} == codes
+    lines = [json.loads(text) for text in (tmp_path / "out").read_text(encoding="ascii").splitlines()]
+    assert lines[-1]["status"] == ("pass" if fault == "Sound" else "hang")
+    private = json.loads((tmp_path / "out.private.json").read_text(encoding="ascii"))
+    assert [one["rank"] for one in private["ranks"]] == [0, 1]
+    assert b"Traceback" not in (tmp_path / "err.1").read_bytes()
 
 
 def test_what_cannot_be_started_says_so() -> None:
