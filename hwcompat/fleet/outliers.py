@@ -269,6 +269,9 @@ def _units(cards: Sequence[Card]) -> int:
 def _slow(group: _Group) -> Iterator[Outlier | Note]:
     """Cards below the bound of their group in any absolute speed; what was measured under throttling or load is out."""
     by_name = {name: _clean(group.cards, name) for name in SPEEDS}
+    most = max(map(len, by_name.values()))
+    if 1 < most < robust.FEWEST:
+        yield Note(group.key, f"the speeds of {most} cards are not compared: {robust.FEWEST} are needed")
     chance = group.chance / max(1, sum(map(len, by_name.values())))
     slow: dict[int, dict[str, Any]] = {}
     for name, found in by_name.items():

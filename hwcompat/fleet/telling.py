@@ -51,7 +51,8 @@ def _lines(told: Told) -> Iterator[str]:
 def _head(fleet: Fleet, public: bool) -> Iterator[str]:
     nodes = len({card.place.node for card in fleet.cards if card.place.node})
     of = f" of {fleet.expected}" if fleet.expected else ""
-    yield f"{len(fleet.cards)}{of} cards on {nodes} nodes"
+    on = "" if not nodes else " on one node" if nodes == 1 else f" on {nodes} nodes"
+    yield f"{len(fleet.cards)}{of} cards{on}"
     if not public:
         yield "private: names nodes; leave names out with --public"
 
@@ -62,7 +63,8 @@ def _kind_lines(kind: Kind) -> Iterator[str]:
     speeds = [f"{word} {kind.speeds[name]:.4g}" for name, word in _UNITS.items() if name in kind.speeds]
     memory = f"; memory {kind.speeds['bandwidth_gbs']:.4g} GB/s" if "bandwidth_gbs" in kind.speeds else ""
     words = " ".join(f"{name}:{word}" for name, word in kind.verdicts.items())
-    yield f"  median {' '.join(speeds) or '-'} TFLOP/s{memory}; {words}"
+    medians = f"median {' '.join(speeds)} TFLOP/s{memory}; " if speeds else ""
+    yield f"  {medians}{words}"
 
 
 def _outlier_lines(outliers: Sequence[Outlier], public: bool) -> Iterator[str]:

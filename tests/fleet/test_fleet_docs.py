@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +64,24 @@ def test_the_shell_recipes_are_shell() -> None:
     (container,) = yaml.safe_load(blocks("yaml")[0])["spec"]["template"]["spec"]["containers"]
     for script in (*blocks("bash"), container["args"][0]):
         assert subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True).stderr == ""
+
+
+def _loss(cards: int, noise: float, kinds: int) -> str:
+    """What a card must lose to be named: the median of some simulated kinds with six speeds."""
+    found = []
+    for seed in range(15):
+        some = random.Random(seed)
+        bound = robust.bound([some.gauss(1, noise) for _ in range(cards)], robust.RATE / (kinds * 6 * cards))
+        assert bound is not None
+        found.append(bound.distance)
+    return f"{100 * statistics.median(found):.0f} %"
+
+
+def test_the_table_of_what_is_found_is_computed() -> None:
+    rows = re.findall(r"^\| (\d+)[^|]*\| (\d+ %) \| (\d+ %) \| (\d+ %) \| (\d+ %) \|$", TEXT, re.MULTILINE)
+    assert [int(cards) for cards, *_ in rows] == [8, 10, 16, 40, 160]
+    for cards, *told in rows:
+        assert told == [_loss(int(cards), noise, kinds) for kinds in (1, 10) for noise in (0.005, 0.015)]
 
 
 def test_the_numbers_are_those_of_the_code() -> None:

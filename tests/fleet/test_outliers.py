@@ -82,8 +82,11 @@ def test_what_is_only_different_needs_others() -> None:
     """Two cards that differ: nobody knows who is right."""
     for kind in ("fingerprint", "slow"):
         assert named([card(0), card(1, **SICK[kind])]) == []
-    notes = judge([card(0), card(1, **SICK["fingerprint"])]).notes
-    assert ["are needed" in note.text for note in notes] == [True]
+    notes = [note.text for note in judge([card(0), card(1, **SICK["fingerprint"])]).notes]
+    assert notes == [
+        "fingerprint/a/float16/v1: 2 digests among 2 cards; 3 are needed to say who is wrong",
+        "the speeds of 2 cards are not compared: 8 are needed",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["faulty", "throttled", "fingerprint", "slow"])
@@ -122,6 +125,15 @@ def test_a_slow_node_is_named_once_and_its_cards_are_not() -> None:
     assert {one.place.node for one in found.cards} == {"n2"}
     assert len(found.cards) == 8
     assert "node" in found.advice
+
+
+@pytest.mark.parametrize("nodes", [5, 6, 9, 12, 30])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_slow_node_is_told_from_five_nodes_on(nodes: int, seed: int) -> None:
+    some = random.Random(seed)
+    cards = [card(n, factor=(0.6 if n // 8 == 1 else 1) * some.gauss(1, 0.01)) for n in range(8 * nodes)]
+    (found,) = judge(cards).outliers
+    assert (found.kind, found.whole_node, found.cards[0].place.node) == ("slow", True, "n1")
 
 
 def test_most_cards_of_a_node_are_still_cards() -> None:
