@@ -166,8 +166,9 @@ class Ledger:
             except MachineError as error:
                 if "another process" not in error.message:
                     raise
+                way_out = error.hint.partition(", or add")[0]  # names the lock file, for one that a dead machine left
                 raise MachineError(
-                    "another sweep of this machine is at work", "wait for its end: what it finds will count here too"
+                    "another sweep of this machine is at work", f"its results count here too: {way_out}"
                 ) from error
             yield
 
