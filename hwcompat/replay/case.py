@@ -36,4 +36,13 @@ class Case:
     def one_earlier(self):
         """The same case, with the blame on the step before: it left weights that are not finite."""
         steps = [s for s in self.timeline if s.number < self.saved.number]
-        return replace(self, trip="weights", saved=self.before, timeline=steps, reading=None, skipped=False, traced=[])
+        return replace(
+            self,
+            trip="weights",
+            saved=self.before,
+            timeline=steps,
+            reading=None,
+            skipped=False,
+            traced=[],
+            bad_grads=[],
+        )

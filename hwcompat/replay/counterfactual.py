@@ -6,7 +6,7 @@ from typing import Any, List
 import torch
 
 from . import observing, trees
-from .entry import wrapped_steps
+from .entry import DECAYS, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
 
@@ -33,7 +33,10 @@ class Counterfactuals:
         return self._run("with the gradients cleared before each step", each=self._clear)
 
     def weight_decay(self):
-        return self._run("without weight decay", around=self._with_groups("weight_decay", lambda v: 0.0))
+        return self._run("without weight decay", around=self._without_decay)
+
+    def penalty(self):
+        return self._run("without the part of each gradient that points along its weights", around=self._along)
 
     def eps(self):
         return self._run("with eps at least 1e-4", around=self._with_groups("eps", lambda v: max(v, 1e-4)))
@@ -149,6 +152,28 @@ class Counterfactuals:
 
         return wrapped_steps(self.optimizers, wrap)
 
+    @contextlib.contextmanager
+    def _without_decay(self):
+        with contextlib.ExitStack() as stack:
+            for key in DECAYS:
+                stack.enter_context(self._with_groups(key, lambda v: 0.0)())
+            yield
+
+    def _along(self):
+        """The gradient of a penalty on squared weights points along them, and is all of it that matters here."""
+
+        def wrap(optimizer, original):
+            def step(*args, **kwargs):
+                with torch.no_grad():
+                    for group in optimizer.param_groups:
+                        for parameter in group["params"]:
+                            _straighten(parameter)
+                return original(*args, **kwargs)
+
+            return step
+
+        return wrapped_steps(self.optimizers, wrap)
+
     def _with_groups(self, key, change):
         """Each optimizer step with another value in its groups: no scheduler that sets it between steps undoes that."""
 
@@ -167,6 +192,14 @@ class Counterfactuals:
             return step
 
         return lambda: wrapped_steps(self.optimizers, wrap)
+
+
+def _straighten(parameter):
+    grad = parameter.grad
+    if grad is None or grad.layout != torch.strided or not bool(parameter.any()):
+        return
+    share = (grad.double() * parameter.double()).sum() / parameter.double().square().sum()
+    grad.sub_((share * parameter.double()).to(grad.dtype))
 
 
 def _all_but_features(tensor):

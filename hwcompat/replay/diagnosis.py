@@ -3,12 +3,12 @@
 import math
 from dataclasses import replace
 
-from . import entry, labels, logic, observing, opreplay, places
-from .counterfactual import Counterfactuals
+from . import entry, labels, logic, observing, opreplay, places, vendor
+from .counterfactual import OUTSIZED, Counterfactuals
 from .finding import LOSS
 from .observations import Observations
 from .ranks import PEER
-from .rerun import distributed
+from .rerun import current_scale, distributed
 from .trace import Trace, traced
 from .tripwire import is_finite
 
@@ -41,10 +41,11 @@ class Diagnosis:
             return self._audited()
         if case.trip == "scale":
             return self._scaled()
-        scale = 1.0 if case.skipped else None
+        skipped = case.skipped and case.trip != "weights"  # a skip that left bad weights behind kept nothing away
+        scale = 1.0 if skipped else None
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
         hard = case.trip in HARD
-        if case.skipped and case.stuck and not run.bad and run.error is None:
+        if case.skipped and case.stuck and run.error is None and self._skipped_for_the_scale(run):
             return replace(self._common(run), scale_stuck=True)
         if case.trip == "skipped" and not run.bad and run.error is None:
             return None
@@ -67,7 +68,18 @@ class Diagnosis:
                 zero_matrices=observing.zero_matrices(self.replayer.roots),
                 weight_outlier=observing.weight_outlier(self.replayer.roots),
             )
+        if hard and not skipped and case.timeline and current_scale(self.state.scaler):
+            obs = replace(obs, scale_shift=self._scale_shift(case.timeline[0]))
         return self._trials(obs)
+
+    def _skipped_for_the_scale(self, run):
+        """Whether nothing but the scale makes the step bad; of an unknown scaler it is enough that it is used."""
+        return run.recorder.events.unscaled if self.case.scale is None else not run.bad
+
+    def _penalised(self, saved):
+        """Whether most of the loss was a penalty on the weights before anything had grown."""
+        run = self.replayer.recorded(saved, shadow=False)
+        return run.value is not None and is_finite(run.value) and run.recorder.events.penalty > 0.5 * abs(run.value)
 
     def _cleared(self, run):
         """Whether this step and the one before cleared gradients that the optimizer then missed; once is a choice."""
@@ -107,22 +119,28 @@ class Diagnosis:
         )
 
     def _scaled(self):
-        """Whether what the optimizers find depends on the loss scale; None where it does not, as it should be.
+        """Whether what the optimizers find depends on the loss scale; None where it does not, as it should be."""
+        shift = self._scale_shift(self.case.saved)
+        return replace(self._common(self.run), scale_shift=shift) if shift else None
+
+    def _scale_shift(self, saved):
+        """How the gradients that the optimizers find change with the loss scale; () where they do not.
 
         A power of two changes no digit, so a plain comparison comes first; where it differs, gradients that underflow
         are ruled out by the same in float64.
         """
-        saved, scale = self.case.saved, self.case.scale
-        if not scale or not _differs(self.replayer.at_step(saved, s).gradients for s in (scale, scale / APART)):
-            return None
-        runs = [
-            self.replayer.recorded(saved, scale=s, seconds=self.case.seconds, read=True) for s in (scale, scale / APART)
-        ]
-        self.run = runs[0]
+        self.replayer.restore(saved)
+        scale = current_scale(self.state.scaler)
+        if not scale or self.case.not_replayable:
+            return ()
+        scales = (scale, scale / APART)
+        if not _differs(self.replayer.at_step(saved, s).gradients for s in scales):
+            return ()
+        runs = [self.replayer.recorded(saved, scale=s, seconds=self.case.seconds, read=True) for s in scales]
+        self.run = self.run or runs[0]
         shift = entry.shift(*(run.entry.gradients for run in runs))
-        if not shift or shift[0] < ROUNDING or not all(run.recorder.shadows.alive for run in runs):
-            return None
-        return replace(self._common(runs[0]), scale_shift=shift)
+        proved = shift and shift[0] > ROUNDING and all(run.recorder.shadows.alive for run in runs)
+        return shift if proved else ()
 
     def _checked(self, saved):
         return self.replayer.recorded(saved, shadow=False, check=True)
@@ -133,7 +151,7 @@ class Diagnosis:
         args, kwargs = case.saved.args, case.saved.kwargs
         scaler = self.state.scaler
         losses = tuple(v for v in case.history.losses if v is not None)
-        shadow_loss = self._shadow_loss(run)
+        shadow_loss = self.replayer.wide_loss(run)
         return Observations(
             step=case.saved.number,
             trip=case.trip,
@@ -165,14 +183,6 @@ class Diagnosis:
             not_checked=() if run.recorder.shadows.alive else ("%s: %s" % (SHADOW, run.recorder.shadows.why),),
         )
 
-    def _shadow_loss(self, run):
-        from .trees import first_loss
-
-        loss, shadows = first_loss(run.loss), run.recorder.shadows
-        if loss is None or not shadows.alive or not shadows.known(loss.detach()):
-            return None
-        return float(shadows.of(loss.detach()).sum())
-
     def _births(self, obs, run):
         inputs = observing.model_inputs(run)
         birth, sources = observing.root_birth(run, self.state)
@@ -190,6 +200,7 @@ class Diagnosis:
                 root=observing.root_facts(birth, run, inputs, obs.batch_size),
                 replay=opreplay.examine(birth, device=device),
             )
+            obs = replace(obs, without=self._without_vendor(obs, device))
         self.replayer.restore(self.case.saved)
         return replace(
             obs,
@@ -199,6 +210,13 @@ class Diagnosis:
             loop=observing.steepest_loop(run),
             foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
+
+    def _without_vendor(self, obs, device):
+        """What the step is without the vendor's library, where the operator could not be judged alone."""
+        replay = obs.replay
+        if replay.first_finite is not None or not replay.inputs_finite:
+            return None
+        return vendor.without(self.replayer, self.case.saved, device, replay.limit, self.case.seconds)
 
     def _vanished(self, obs):
         """The live step was bad and the recorded one is not: compiled code, a transient, or not the same step."""
@@ -248,11 +266,13 @@ class Diagnosis:
         """Counterfactuals, as far as the rules ask for them."""
         case = self.case
         trials = {}
+        timeline = case.timeline if case.timeline else [case.saved]
         obs = replace(obs, diverged=runs_away(obs))
+        if obs.diverged and not case.not_replayable:
+            obs = replace(obs, penalised=self._penalised(timeline[0]))
         names = wanted_trials(obs, case)
         if not names or case.not_replayable:
             return obs
-        timeline = case.timeline if case.timeline else [case.saved]
         runner = Counterfactuals(self.replayer, timeline, observing.model_inputs(self.run), obs.outlier)
         for name in names:
             trials[name] = getattr(runner, name)()
@@ -282,7 +302,12 @@ def _foreign(run):
 
 def wanted_trials(obs, case):
     """Which counterfactuals can decide anything here, in the order of the rules."""
-    if obs.batch_bad or obs.error or not obs.reproduced or (obs.replay and obs.replay.certified):
+    if (
+        obs.batch_bad
+        or obs.error
+        or not obs.reproduced
+        or (obs.replay and obs.replay.certified and obs.replay.first_finite)
+    ):
         return []
     if obs.trip == "zero gradients":
         return _trials_for_silence(obs, case)
@@ -297,6 +322,8 @@ def wanted_trials(obs, case):
             names.append("zero_grad")
         if facts.weight_decay * facts.lr > 0.1:
             names.append("weight_decay")
+        if obs.penalised:
+            names.append("penalty")
     if obs.outlier.ratio > 1e3:
         names.append("outlier")
     if obs.input_max > 10.0:
@@ -337,12 +364,18 @@ def runs_away(obs):
 def _trials_for_silence(obs, case):
     if obs.grads.lost > 0.05 or obs.cleared:
         return []
-    if len(obs.zero_matrices) >= 2:
+    if len(obs.zero_matrices) >= 2 or (obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)):
         return ["baseline", "init"]
     names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["lr"] if obs.growth > 2.0 else []
     return ["baseline", *names] if names else []
+
+
+def _moved_far(case):
+    """Whether the weights grew since the start: then their size is no matter of how they began."""
+    norms = [v for v in case.history.weights if v is not None and is_finite(v)]
+    return len(norms) > 1 and norms[-1] > 2.0 * norms[0]
 
 
 def _growth(losses, weights, shadow_loss):

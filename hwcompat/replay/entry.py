@@ -8,6 +8,14 @@ import torch
 
 from . import referee
 
+DECAYS = ("weight_decay", "lambd")
+"""What optimizers call their decay; lambd is that of ASGD."""
+
+
+def decay_of(group):
+    """The decay of a parameter group, by whatever name; 0.0 without one."""
+    return max(float(group.get(name) or 0.0) for name in DECAYS)
+
 
 @contextlib.contextmanager
 def wrapped_steps(optimizers, wrap):

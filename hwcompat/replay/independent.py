@@ -49,7 +49,7 @@ def addmv(bias, a, x, *, beta=1, alpha=1):
 def convolution(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
     """One kernel position after the other: a shifted, strided slice of the padded input times one weight slice."""
     if transposed:
-        raise NotImplementedError
+        return _transposed(x, weight, bias, stride, padding, dilation, output_padding, groups)
     pads = [p for amount in reversed(list(padding)) for p in (amount, amount)]
     padded = F.pad(x, pads)
     kernel = weight.shape[2:]
@@ -65,6 +65,23 @@ def convolution(x, weight, bias, stride, padding, dilation, transposed, output_p
         part = _mixed(window, weight[(slice(None), slice(None)) + position], groups)
         total = part if total is None else total + part
     return total if bias is None else total + bias.view(1, -1, *[1] * len(kernel))
+
+
+def _transposed(x, weight, bias, stride, padding, dilation, output_padding, groups):
+    """A transposed convolution is the derivative of the convolution with the same weight, by its input."""
+    sizes = [
+        (x.shape[2 + d] - 1) * stride[d]
+        - 2 * padding[d]
+        + dilation[d] * (weight.shape[2 + d] - 1)
+        + output_padding[d]
+        + 1
+        for d in range(weight.dim() - 2)
+    ]
+    with torch.enable_grad():
+        place = torch.zeros((x.shape[0], weight.shape[1] * groups, *sizes), dtype=x.dtype).requires_grad_()
+        given = convolution(place, weight, None, stride, padding, dilation, False, output_padding, groups)
+        (total,) = torch.autograd.grad(given, place, x, create_graph=torch.is_grad_enabled() and x.requires_grad)
+    return total if bias is None else total + bias.view(1, -1, *[1] * (weight.dim() - 2))
 
 
 def _positions(kernel):

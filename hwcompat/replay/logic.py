@@ -1,20 +1,25 @@
 """Observations -> Finding: rules in order, each a pure function that gives a finding or None. The first one wins."""
 
-from . import logic_operator, logic_training
+from . import logic_operator, logic_scaling, logic_training
 from .finding import Finding
 
 RULES = (
     logic_training.bad_batch,
     logic_training.explained_error,
     logic_training.weights_bad_from_the_start,
+    logic_scaling.never_scaled,
+    logic_scaling.clipped_while_scaled,
+    logic_scaling.depends_on_scale,
     logic_training.compiler,
     logic_training.not_reproduced,
     logic_operator.intermittent,
     logic_operator.device_or_library,
-    logic_training.stepped_past_the_scaler,
-    logic_training.scale_went_into_the_weights,
+    logic_operator.vendor_kernel,
+    logic_scaling.stepped_past_the_scaler,
+    logic_scaling.scale_went_into_the_weights,
     logic_training.optimizer_eps,
     logic_operator.accumulation,
+    logic_operator.outside_number,
     logic_operator.full_mask,
     logic_operator.batch_statistics,
     logic_training.giant_sample,
@@ -25,13 +30,10 @@ RULES = (
     logic_operator.hidden_branch,
     logic_operator.singular_gradient,
     logic_operator.division,
-    logic_training.stuck_scale,
-    logic_training.never_scaled,
-    logic_training.clipped_while_scaled,
-    logic_training.depends_on_scale,
+    logic_scaling.stuck_scale,
     logic_training.cleared_too_early,
-    logic_training.gradients_lost,
-    logic_training.everything_zero,
+    logic_scaling.gradients_lost,
+    logic_training.asleep_from_the_start,
     logic_training.dead,
     logic_operator.half_range,
     logic_operator.wide_range,

@@ -1,6 +1,6 @@
 """Rules about one operator: was the device wrong, was the type too narrow, is the formula singular."""
 
-from . import opfacts
+from . import opfacts, vendor
 from .verdicts import birth_line, found, number
 
 HALF_LIMIT = 65504.0
@@ -27,8 +27,8 @@ def _innocent(obs):
 def intermittent(obs):
     """The same operator, inputs, type and device: now wrong, now right."""
     replay = obs.replay
-    if not _innocent(obs) or not replay.repeats or all(replay.repeats):
-        return None
+    if not _innocent(obs) or all(replay.repeats) or not any(replay.repeats):
+        return None  # never wrong on its own: what the step has and the operator alone has not is to blame
     wrong = sum(replay.repeats) + 1
     return found(
         obs,
@@ -73,6 +73,21 @@ def device_or_library(obs):
         lines.append("right in float32 on the same device")
     remedy = "train in float32 on this card (amp: false)" if replay.wide is False else "do not train on this device"
     return found(obs, "hardware", _proof(obs), lines, remedy, kind=_kind(obs))
+
+
+def vendor_kernel(obs):
+    """The operator cannot be judged alone; without the vendor's library the step is sane in two types."""
+    sane = obs.without
+    if obs.root is None or sane is None:
+        return None
+    lines = (
+        birth_line(obs),
+        "its inputs are finite; without %s the same step is: loss %s, in float64 %s"
+        % (sane.library, number(sane.loss), number(sane.wide_loss)),
+        "nothing in that step passes %s, and the type ends at %s" % (number(sane.largest), number(obs.replay.limit)),
+    )
+    remedy = vendor.SWITCH[sane.library] + ", or another torch build"
+    return found(obs, "library", "by counterfactual", lines, remedy, kind="persistent")
 
 
 def _library_remedy(way):
@@ -122,7 +137,9 @@ def accumulation(obs):
 
 def _singular(obs):
     """The operator has no finite answer for the inputs it got, in any type."""
-    return bool(obs.root and obs.replay and obs.replay.first_finite is False)
+    if obs.root is None or (obs.root.op in opfacts.EXPONENTIAL and not obs.root.nan):
+        return False
+    return bool(obs.replay and obs.replay.first_finite is False)
 
 
 def underflow(obs):
@@ -158,6 +175,14 @@ def _from_positive(root):
     return bool(ALWAYS_POSITIVE & set(root.producers))
 
 
+def outside_number(obs):
+    """A Python number that is not a number went into the operation: it was computed by nobody who can be watched."""
+    if not (obs.root and obs.root.number_bad and obs.root.nan):
+        return None
+    lines = (birth_line(obs), "one of its arguments is a Python number, and it is NaN")
+    return found(obs, "unknown", "unknown", lines, "look at what computes this number: it lies outside of torch")
+
+
 def full_mask(obs):
     """A softmax over a row in which everything is masked."""
     root = obs.root
@@ -175,13 +200,18 @@ def full_mask(obs):
 def batch_statistics(obs):
     """A variance of one value."""
     root = obs.root
-    if not (root and root.single and root.nan):
+    if not (root and root.nan and (root.single or (root.counted and obs.batch_size == 1))):
         return None
+    what = (
+        "a variance or standard deviation"
+        if root.single
+        else "a statistic that divides by the number of samples less 1,"
+    )
     return found(
         obs,
         "batch-statistics",
         "proved",
-        (birth_line(obs), "a variance or standard deviation over a single value"),
+        (birth_line(obs), what + " over a single value"),
         "drop_last=True in the DataLoader, or a normalisation that does not need the batch (GroupNorm, LayerNorm)",
     )
 

@@ -69,7 +69,7 @@ def explained_error(obs):
     for part, cause, remedy in ERRORS:
         if part == "out of bounds" and not phase and not text.startswith("Target"):
             continue  # an index of NumPy or of a list says the same, and is the program's own affair
-        if part in text:
+        if part.lower() in text.lower():
             more = {"phase": phase, "module": module}
             if cause == "bad-labels":
                 more = {"phase": "loss", "module": LOSS}
@@ -103,42 +103,28 @@ def weights_bad_from_the_start(obs):
     )
 
 
-def everything_zero(obs):
-    """Weights of 0 in layer after layer: no gradient gets past them."""
-    if obs.trip != "zero gradients" or len(obs.zero_matrices) < 2 or obs.grads.lost > 0.05:
+def asleep_from_the_start(obs):
+    """Weights of 0 in layer after layer, or weights or biases far too large: no gradient gets past them."""
+    if obs.trip != "zero gradients" or obs.grads.lost > 0.05:
         return None
     trial, same = obs.trial("init"), obs.trial("baseline")
     better = bool(trial and same and trial.better and trial.lower_than(same, 1.0))
+    name, ratio = obs.weight_outlier
+    if len(obs.zero_matrices) >= 2:
+        name = obs.zero_matrices[0].rpartition(".")[0]
+        what = "%d weight matrices are entirely 0, and" % len(obs.zero_matrices)
+    elif better:
+        what = "the weights or biases of %s are %s times what the layer's default gives, and" % (name, number(ratio))
+    else:
+        return None
     return found(
         obs,
         "initialisation",
         "by counterfactual" if better else "suspected",
-        (
-            "%d weight matrices are entirely 0, and %.0f %% of the gradient is"
-            % (len(obs.zero_matrices), 100 * obs.grads.zero),
-            trial.text if trial else "",
-        ),
+        (what + " %.0f %% of the gradient is exactly 0" % (100 * obs.grads.zero), trial.text if trial else ""),
         "use the layers' default initialisation; only the last layer may start at 0",
         phase="forward",
-        module=obs.zero_matrices[0].rpartition(".")[0],
-    )
-
-
-def stuck_scale(obs):
-    """The scaler skips step after step and its scale does not fall."""
-    if not obs.scale_stuck:
-        return None
-    return found(
-        obs,
-        "scaler-misuse",
-        "proved",
-        (
-            "the last steps were all skipped, and the loss scale stays at %s" % number(obs.scale or 0.0),
-            "with a scale of 1 the same step is finite",
-        ),
-        "scaler.update() without an argument, once after each step",
-        phase="optimizer",
-        module=OPTIMIZER,
+        module=name,
     )
 
 
@@ -180,7 +166,7 @@ def compiler(obs):
         "proved",
         ("compiled, the step is bad each time; the same step run eagerly is finite",),
         "train without torch.compile, or with another backend, and report it",
-        phase="forward",
+        phase="backward" if obs.bad == "gradient" else "forward",
         module=module,
     )
 
@@ -249,59 +235,6 @@ def _not_replayable(obs, module):
     )
 
 
-def scale_went_into_the_weights(obs):
-    """Scaled gradients were used without unscaling, or a step was taken that the scaler would have skipped."""
-    if not (obs.scaler_on and obs.scaled and not obs.unscaled and obs.optimizer_ran):
-        return None
-    return _misused(
-        obs,
-        "the loss was multiplied by %s and the optimizer stepped without the gradients being divided by it again"
-        % number(obs.scale or 0.0),
-        "scaler.step(optimizer) and scaler.update() instead of optimizer.step()",
-    )
-
-
-def stepped_past_the_scaler(obs):
-    """The scaler had found an infinite gradient, and the optimizer was not stopped."""
-    if not obs.past_infinity or obs.trip not in HARD_ENDS:
-        return None
-    return _misused(
-        obs,
-        "the scaler had found gradients that are not finite, and optimizer.step() was called all the same",
-        "scaler.step(optimizer) and scaler.update() instead of optimizer.step(): it skips such steps",
-    )
-
-
-HARD_ENDS = ("weights", "loss", "gradient")
-
-
-def depends_on_scale(obs):
-    """Nothing the optimizer finds may depend on the loss scale: here it does, in float64 too."""
-    if not obs.scale_shift:
-        return None
-    gap, ratio = obs.scale_shift
-    lines = "with a loss scale 16 times smaller %.0f %% of the gradient that the optimizer finds changes" % (100 * gap)
-    if ratio > 4.0:
-        return _misused(
-            obs, lines + ": it is still multiplied by the scale", "scaler.step(optimizer), or scaler.unscale_ before it"
-        )
-    if ratio < 0.25:
-        return _misused(
-            obs,
-            lines + ": it is divided by the scale once too often",
-            "scale each loss once (scaler.scale(loss).backward()) and let scaler.step() alone divide the gradients",
-        )
-    return _misused(
-        obs,
-        lines + ": scaled and unscaled parts are mixed, or something acted on scaled gradients",
-        "scale every loss that is part of the step, and unscale_ before gradients are clipped, added or compared",
-    )
-
-
-def _misused(obs, line, remedy):
-    return found(obs, "scaler-misuse", "proved", (line,), remedy, phase="optimizer", module=OPTIMIZER)
-
-
 def cleared_too_early(obs):
     """The gradients were set to zero between backward and step."""
     if not obs.cleared:
@@ -332,66 +265,6 @@ def optimizer_eps(obs):
     )
 
 
-def never_scaled(obs):
-    """The scaler divides gradients that nobody multiplied."""
-    if obs.trip not in ("still", "scale") or not obs.unscaled or obs.scaled or not (obs.scale or 0.0) > 16.0:
-        return None
-    return _misused(
-        obs,
-        "scaler.step() divides the gradients by %s, but backward() ran on a loss that was not multiplied by it"
-        % number(obs.scale or 0.0),
-        "scaler.scale(loss).backward() instead of loss.backward()",
-    )
-
-
-def clipped_while_scaled(obs):
-    """Clipping the scaled gradients cuts the learning rate by the scale."""
-    if not obs.clipped_scaled or obs.trip not in SILENT:
-        return None
-    factor, scale = obs.clipped_scaled
-    if not (scale > 16.0 and factor < 0.1):
-        return None
-    return found(
-        obs,
-        "scaler-misuse",
-        "proved",
-        (
-            "the gradients were clipped (times %s) while still multiplied by the loss scale %s"
-            % (number(factor), number(scale)),
-            "after unscaling the update is up to %s times too small" % number(scale),
-        ),
-        "scaler.unscale_(optimizer) before clip_grad_norm_",
-        phase="optimizer",
-        module=OPTIMIZER,
-    )
-
-
-SILENT = ("still", "zero gradients", "audit", "stalls", "scale")
-
-
-def gradients_lost(obs):
-    """Gradients that are exactly 0 and are not in float64."""
-    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.lost <= 1 or _learns(obs.losses):
-        return None
-    return found(
-        obs,
-        "gradient-underflow",
-        "proved",
-        (
-            "%.0f %% of the gradient is exactly 0; in float64 these elements hold %.0f %% of its norm"
-            % (100 * obs.grads.zero, 100 * obs.grads.lost),
-        ),
-        "use a GradScaler (or bfloat16): float16 ends at 6e-8",
-        phase="backward",
-        module=obs.first_bad_module[0] or LOSS,
-    )
-
-
-def _learns(losses):
-    """Whether the loss has come down: then vanishing gradients are the end of a training that went well."""
-    return len(losses) > 4 and sorted(losses[-3:])[1] < 0.7 * losses[0]
-
-
 def divergence(obs):
     """The weights ran away over the steps before: the first single change that keeps the training sane is the cause."""
     if not obs.trials or not obs.diverged:
@@ -417,6 +290,7 @@ def divergence(obs):
 CHANGES = (
     ("zero_grad", "zero-grad", "optimizer.zero_grad() at the start of each step"),
     ("weight_decay", "weight-decay", "lower the weight decay: lr * weight_decay must stay well below 1"),
+    ("penalty", "weight-decay", "lower the factor of the penalty on the weights: most of the loss is that penalty"),
     ("eps", "optimizer-eps", "raise eps"),
     ("input", "input-scale", "normalise the inputs (for example / 255, or to mean 0, std 1)"),
     ("init", "initialisation", "use the layers' default initialisation"),

@@ -35,6 +35,8 @@ class Root:
     sample: Optional[int] = None
     inputs_had_inf: bool = False
     weights_in: bool = False
+    number_bad: bool = False
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class Observations:
     loop: Tuple[str, float, int] = ("", 1.0, 0)
     cleared: bool = False
     past_infinity: bool = False
+    penalised: bool = False
+    without: Any = None
     scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0
 

@@ -4,8 +4,10 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from . import opfacts, trees
+from .entry import decay_of
+from .finding import LOSS
 from .observations import Gradients, OptimizerFacts, Outlier, Root
-from .recorder import all_finite
+from .recorder import _key, all_finite
 
 LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
 
@@ -49,8 +51,6 @@ def _masked_whole(birth):
 def model_inputs(run):
     """The paths of the batch tensors that were given to a module of the model."""
     taint = run.recorder.taint
-    from .recorder import _key
-
     return {name for t in run.places.top_inputs for name in taint.get(_key(t), ()) if name.startswith("batch")}
 
 
@@ -107,9 +107,10 @@ def root_facts(birth, run, inputs, batch_size):
     producer = birth.producers[guilty] if guilty is not None and guilty < len(birth.producers) else ""
     shadow = birth.shadow_out
     shadow_finite = None if shadow is None else all(all_finite(t) for t in shadow)
+    module, phase = _place(birth, run)
     return Root(
-        module=birth.module,
-        phase=birth.phase,
+        module=module,
+        phase=phase,
         op=birth.name,
         source=birth.source,
         nan=birth.nan,
@@ -126,7 +127,27 @@ def root_facts(birth, run, inputs, batch_size):
         sample=bad_sample(output, batch_size),
         inputs_had_inf=birth.inputs_had_inf,
         weights_in=any("weights" in taint for taint in birth.taints),
+        number_bad=any(number != number for number in opfacts.numbers(birth.args, birth.kwargs)),
+        counted=counted_zero(birth, tensors, guilty),
     )
+
+
+def _place(birth, run):
+    """(module, phase): what is computed before the model runs, and is no input of it, belongs to the loss."""
+    if birth.phase != "data":
+        return birth.module, birth.phase
+    carried = run.recorder.carried
+    reached = any(birth.number in carried.get(_key(t), ()) for t in run.places.top_inputs)
+    return (birth.module, birth.phase) if reached or not run.places.top_inputs else (LOSS, "loss")
+
+
+def counted_zero(birth, tensors, guilty):
+    """Whether the divisor is a 0 that no number of the training went into: it was counted."""
+    if not birth.name.startswith(("div", "true_divide")):
+        return False
+    if len(tensors) < 2:
+        return 0.0 in opfacts.numbers(birth.args, birth.kwargs)
+    return guilty is not None and not birth.taints[guilty] and bool((tensors[guilty] == 0).all())
 
 
 def repeats(run, birth):
@@ -277,7 +298,7 @@ def optimizer_facts(optimizers):
     return OptimizerFacts(
         name=type(optimizer).__name__,
         lr=float(group.get("lr", 0.0) or 0.0),
-        weight_decay=float(group.get("weight_decay", 0.0) or 0.0),
+        weight_decay=decay_of(group),
         eps=eps,
         momentum=float(betas[0] if betas else group.get("momentum", 0.0) or 0.0),
         half=torch.float16 in types,
@@ -294,9 +315,10 @@ def weight_outlier(roots):
             if not hasattr(module, "reset_parameters") or not isinstance(weight, torch.Tensor) or weight.dim() < 2:
                 continue
             fan = max(1, weight[0].numel()) if not isinstance(module, torch.nn.Embedding) else 1.0 / 3.0
-            ratio = typical(weight) * (3.0 * fan) ** 0.5
-            if ratio > worst[1]:
-                worst = (name, ratio)
+            for tensor in (weight, getattr(module, "bias", None)):  # both begin within 1 / sqrt(fan) by default
+                ratio = typical(tensor) * (3.0 * fan) ** 0.5 if isinstance(tensor, torch.Tensor) else 0.0
+                if ratio > worst[1]:
+                    worst = (name, ratio)
     return max([worst, *_custom_outliers(roots)], key=lambda pair: pair[1])
 
 

@@ -130,6 +130,9 @@ MULTIPLYING = words(
 )
 """Long products in one operator: what grows a little each time leaves the range after many."""
 
+EXPONENTIAL = words("exp exp_ exp2 expm1 expm1_ sinh cosh")
+"""An infinity out of these is a number too large for float64 as well, and no singular point."""
+
 COUNTING = words(
     """
     sum mean count_nonzero amax max linalg_vector_norm norm prod any all var std var_mean std_mean

@@ -78,7 +78,8 @@ class Operator:
 
 
 def contiguous(value):
-    return value.contiguous()
+    """A copy that lies at the start of its own memory, row by row."""
+    return value.clone(memory_format=torch.contiguous_format)
 
 
 def widened(value):
@@ -88,7 +89,7 @@ def widened(value):
 def other_ways(operator):
     """R2: (name, outputs) of the same operator in the same type on the same device, by other code."""
     ways = []
-    if any(not t.is_contiguous() for t in operator.tensors()):
+    if any(not t.is_contiguous() or t.storage_offset() for t in operator.tensors() if t.layout == torch.strided):
         ways.append(("contiguous inputs", operator.run(contiguous)))
     if operator.device == "cpu" and torch.backends.mkldnn.is_available():
         with warnings.catch_warnings():

@@ -20,6 +20,7 @@ class PythonState:
     def __init__(self, function, known=(), models=()):
         self.known = {id(thing) for thing in known}
         self.cells, self.objects, self.stateful, self.modules = [], [], [], []
+        self.optimizers, self.scalers = [], []
         self.not_replayable = []
         self.compiled = False
         for place, value, cell in reachable(function):
@@ -29,7 +30,13 @@ class PythonState:
     def _sort(self, place, value, cell):
         if hasattr(value, "_torchdynamo_orig_callable") or type(value).__name__ == "OptimizedModule":
             self.compiled = True
-        if id(value) in self.known or isinstance(value, (torch.Tensor, torch.optim.Optimizer, types.ModuleType, type)):
+        if id(value) in self.known or isinstance(value, (torch.Tensor, types.ModuleType, type)):
+            return
+        if isinstance(value, torch.optim.Optimizer):
+            self.optimizers.append(value)
+            return
+        if is_scaler(value):
+            self.scalers.append(value)
             return
         if isinstance(value, torch.nn.Module):
             self.modules.append(value)
@@ -72,6 +79,11 @@ class PythonState:
         for thing, kind, inside in saved["objects"]:
             if inside is not None:
                 _put(thing, kind, inside)
+
+
+def is_scaler(value):
+    """Whether this is a GradScaler, of whatever device or release."""
+    return any(kind.__name__ == "GradScaler" and kind.__module__.startswith("torch.") for kind in type(value).__mro__)
 
 
 def _own_class(module):

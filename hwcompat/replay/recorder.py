@@ -6,7 +6,7 @@ the birth too. Births are told in order of time over forward, backward and optim
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Tuple
+from typing import Any, Dict, FrozenSet, Optional, Tuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -18,6 +18,8 @@ from .trees import is_plain
 
 POOLED = frozenset(("pooled",))
 """Taint of what was computed over samples: no single sample or label is to blame for it."""
+
+WEIGHTS = frozenset(("weights",))
 
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
@@ -57,6 +59,7 @@ class Events:
     clipped_scaled: Tuple[float, ...] = ()
     optimizer_ran: bool = False
     half_ops: Dict[str, int] = field(default_factory=dict)
+    penalty: float = 0.0
 
 
 class Recorder(TorchDispatchMode):
@@ -75,6 +78,7 @@ class Recorder(TorchDispatchMode):
         self.raised, self.check, self.suspect = None, check, None
         self.foreign, self.counts = None, {}
         self.wanted, self.kept_ops = None, []
+        self.largest: Optional[float] = None
         self.bad_sources = {}
         for index, (name, tensor) in enumerate(sources):
             if _checkable(tensor) and not all_finite(tensor):
@@ -115,6 +119,9 @@ class Recorder(TorchDispatchMode):
         inputs = [t for t in tree_flatten(given)[0] if isinstance(t, torch.Tensor)]
         if self.wanted is not None and name in opfacts.LINEAR and self.wanted(spot):
             self._keep_op(func, name, given, out, spot)
+        if self.largest is not None:
+            sizes = [float(t.detach().abs().max()) for t in outputs if name not in opfacts.UNFILLED]
+            self.largest = max([self.largest, *sizes])
         self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
@@ -124,8 +131,10 @@ class Recorder(TorchDispatchMode):
             bad = [t for t in touched if not all_finite(t)]
             if bad:
                 self._bad(func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints)
-        if any(_over_the_batch(name, t, out) for t in tensors[:1] for out in outputs):
+        if taint != WEIGHTS and any(_over_the_batch(name, t, out) for t in tensors[:1] for out in outputs):
             taint = taint | POOLED
+        if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
+            self._penalty(outputs)
         for tensor in outputs:
             key = _key(tensor)
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
@@ -133,6 +142,11 @@ class Recorder(TorchDispatchMode):
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
             if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
+
+    def _penalty(self, outputs):
+        """Keeps the largest single number that was made of weights alone: a penalty on them."""
+        sizes = [float(t.detach().abs()) for t in outputs if t.numel() == 1]
+        self.events.penalty = max([self.events.penalty, *(size for size in sizes if size == size)])
 
     def _bad(self, func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints):
         read = inputs[1:] if name in opfacts.OVERWRITING else inputs
@@ -230,18 +244,31 @@ def _kept_inputs(func, args, kwargs):
 
 
 def cloned(value):
-    """A tensor's copy with the same strides; anything else as it is."""
+    """A tensor's copy with the same strides, as far from the start of its memory; anything else as it is."""
     if not isinstance(value, torch.Tensor):
         return value
     if value.layout != torch.strided:
         return value.clone()
     try:
-        copied = torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device=value.device)
+        copied = _room(value)
         if all(step > 0 or size <= 1 for size, step in zip(value.size(), value.stride())):
             return copied.copy_(value)
     except RuntimeError:
         pass
     return value.detach().clone()
+
+
+OFFSET = 1 << 20
+"""Elements in front of a view that are kept empty in its copy: kernels look at alignment."""
+
+
+def _room(value):
+    start = value.storage_offset()
+    if not 0 < start <= OFFSET:
+        return torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device=value.device)
+    span = 1 + sum((size - 1) * step for size, step in zip(value.size(), value.stride())) if value.numel() else 0
+    memory = torch.empty(start + span, dtype=value.dtype, device=value.device)
+    return memory.as_strided(value.size(), value.stride(), start)
 
 
 def _over_the_batch(name, given, out):

@@ -64,14 +64,17 @@ class Replayer:
         self._judge(run)
         return run
 
-    def recorded(self, saved, shadow=True, batch=None, scale=None, seconds=60.0, wanted=None, check=False, read=False):
-        """The step again under the recorder. `scale`: the loss scale to use; `wanted(place)`: operators to keep.
-        `read`: whether to keep the float64 shadows of the gradients that the optimizer finds."""
+    def recorded(self, saved, scale=None, seconds=60.0, shadow=True, **look):
+        """The step again under the recorder, with or without its float64 `shadow`. `scale`: the loss scale to use.
+
+        `look`: what else is wanted. wanted(place): linear operators to keep; check: keep the first that is wrong; read:
+        keep the shadows of the gradients that the optimizer finds; measure: the largest magnitude of any result.
+        """
         self.restore(saved)
         scaler = self.state.scaler
         set_scale(scaler, scale, self.state)
         run = Run(places=Places(self.roots, self.state.optimizers))
-        args, kwargs = arguments(saved, batch)
+        args, kwargs = arguments(saved)
         run.sources = sources(args, kwargs, self.state)
         parameters = self.state.parameters()
         run.recorder = Recorder(
@@ -81,10 +84,11 @@ class Replayer:
             lambda: [p.grad for p in parameters],
             seconds,
             shadow,
-            check,
+            look.get("check", False),
         )
-        run.recorder.wanted = wanted
-        run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if read else None)
+        run.recorder.wanted = look.get("wanted")
+        run.recorder.largest = 0.0 if look.get("measure") else None
+        run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if look.get("read") else None)
         with local_only(self.roots), eager_only(True), run.places, run.entry, run.recorder:
             self._call(saved, run, args, kwargs)
         self._judge(run)
@@ -97,6 +101,14 @@ class Replayer:
         entry = Entry(self.state.optimizers, self.state.scaler, torch.Tensor.detach)
         self.plain(saved, restore=False, around=lambda: entry)
         return entry
+
+    @staticmethod
+    def wide_loss(run):
+        """The float64 shadow of the loss of a recorded run, or None."""
+        loss, shadows = trees.first_loss(run.loss), run.recorder.shadows
+        if loss is None or not shadows.alive or not shadows.known(loss.detach()):
+            return None
+        return float(shadows.of(loss.detach()).sum())
 
     def _call(self, saved, run, args, kwargs):
         try:
@@ -137,6 +149,14 @@ def sources(args, kwargs, state):
     found = [("batch" + path, t) for path, t in trees.leaves(args)]
     found += [("batch" + path, t) for path, t in trees.leaves(kwargs)]
     return found + [("weights", t) for t in state.parameters()] + [("buffers", t) for t in state.buffers()]
+
+
+def current_scale(scaler):
+    """The loss scale of a scaler that is switched on; None without one."""
+    if scaler is None or not getattr(scaler, "_enabled", False):
+        return None
+    scale = getattr(scaler, "_scale", None)
+    return float(scale) if scale is not None else getattr(scaler, "_init_scale", None)
 
 
 def set_scale(scaler, value, state):

@@ -3,6 +3,7 @@
 import torch
 
 from . import tripwire
+from .entry import decay_of
 
 MOSTLY = 0.9
 SLOW = 1e-4
@@ -22,17 +23,19 @@ class Looks:
         if self.taken >= LOOKS or not parameters:
             return ""
         found = "shrinks" if self._decays() and tripwire.shrinks(history) else ""
-        if not found and is_due(step):
-            found = self._due(history, slot, gradients, parameters)
+        if not found and (is_due(step) or not step):
+            found = self._due(step, history, slot, gradients, parameters)
         self.taken += bool(found) and found != "scale"
         return found
 
-    def _due(self, history, slot, gradients, parameters):
+    def _due(self, step, history, slot, gradients, parameters):
         scaled = bool(getattr(self.scaler, "_enabled", False))
         stepped = moved(slot, parameters)
         if stepped and scaled and not self.scale_tested and not history.streak:
             self.scale_tested = True
             return "scale"
+        if not step:  # the first step may be anything
+            return ""
         if zero_share(gradients) > MOSTLY or least_live(gradients) > 0.99:
             return "zero gradients"
         if not stepped:
@@ -43,7 +46,7 @@ class Looks:
     def _decays(self):
         """Whether a weight decay is set that alone takes a percent of the weights away at every step."""
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return any(float(g.get("weight_decay") or 0.0) * float(g.get("lr") or 0.0) > 0.01 for g in groups)
+        return any(decay_of(g) * float(g.get("lr") or 0.0) > 0.01 for g in groups)
 
 
 def is_due(step):

@@ -141,10 +141,8 @@ class History:
         self.clean += not reading.skipped
 
     def stuck(self):
-        """Whether the last STUCK steps were all skipped and the scale is where it was."""
-        if self.streak < STUCK or len(self.scales) < STUCK:
-            return False
-        return self.scales[-1] is not None and self.scales[-1] == self.scales[-STUCK]
+        """Whether the last STUCK steps were all skipped and the scale, where it is known, is where it was."""
+        return self.streak >= STUCK and len(self.scales) >= STUCK and self.scales[-1] == self.scales[-STUCK]
 
 
 LARGE = 1e38
@@ -165,6 +163,8 @@ def hard_trip(reading, history):
     if reading.gradient is not None and not is_finite(reading.gradient):
         if not reading.skipped:
             return "gradient"
+        if reading.scale is None:  # the scale at which the step would be sane is not known
+            return "skipped" if history.stuck() else ""
         return "skipped" if history.streak in TESTED_STREAKS or history.stuck() else ""
     if reading.skipped and (history.stuck() or (reading.scale is not None and reading.scale < 1.0)):
         return "skipped"

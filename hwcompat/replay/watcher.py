@@ -15,7 +15,7 @@ from .capture_check import CaptureError
 from .case import Case
 from .diagnosis import HARD, Diagnosis
 from .finding import Finding
-from .pystate import PythonState
+from .pystate import PythonState, is_scaler
 from .rerun import Replayer, Saved
 from .snapshot import Slot, State
 from .trace import Trace, traced
@@ -49,16 +49,19 @@ class Watch:
     def __init__(self, model, optimizer, scaler, on_finding, extra_state, memory_limit, seconds):
         if on_finding not in ("stop", "continue"):
             raise ValueError("on_finding is 'stop' or 'continue', not %r" % (on_finding,))
-        self.roots, self.optimizers = _several(model), _several(optimizer)
-        self.scaler, self.on_finding, self.seconds = scaler, on_finding, seconds
+        extra = _several(extra_state)
+        self.roots = _several(model)
+        self.optimizers = _several(optimizer) + [thing for thing in extra if isinstance(thing, torch.optim.Optimizer)]
+        self.scaler = next((thing for thing in [scaler, *extra] if is_scaler(thing)), scaler)
+        self.on_finding, self.seconds = on_finding, seconds
         self.finding: Any = None
         self.findings: List[Finding] = []
         self.steps = 0
         self.notes, self.closed = [], False
-        extra = _several(extra_state)
         modules = self.roots + [thing for thing in extra if isinstance(thing, torch.nn.Module)]
-        stateful = [thing for thing in extra if not isinstance(thing, torch.nn.Module)]
-        self.state = State(modules, self.optimizers, scaler, stateful)
+        others = modules + self.optimizers + [self.scaler]
+        stateful = [thing for thing in extra if not any(thing is other for other in others)]
+        self.state = State(modules, self.optimizers, self.scaler, stateful)
         self.replayer = Replayer(self.state, self.roots)
         self.history = tripwire.History()
         self.memory_limit = memory_limit
@@ -74,7 +77,7 @@ class Watch:
         if self.compiled:
             self.notes.append(COMPILED)
         self.audited = (time.monotonic(), 0.0)
-        self.looks = stillness.Looks(self.optimizers, scaler)
+        self.looks = stillness.Looks(self.optimizers, self.scaler)
         self.captured: Any = None
 
     def _depth(self):
@@ -170,11 +173,7 @@ class Watch:
             if self.python.compiled and not self.compiled:
                 self.notes.append(COMPILED)
             self.compiled = self.compiled or self.python.compiled
-            for thing in self.python.stateful:
-                if thing not in self.state.stateful:
-                    self.state.stateful.append(thing)
-            self.state.roots += [m for m in self.python.modules if m not in self.state.modules]
-            self.state.refresh()
+            self._adopt(self.python)
         self.state.age += 1
         if self.state.age > 64:
             self.state.refresh()
@@ -190,6 +189,18 @@ class Watch:
         self._first_grads = [(p, p.grad) for p in self._some_parameters()]
         self._scale = self._scale_now()
         return saved
+
+    def _adopt(self, python):
+        """What a step uses and nobody named: it belongs to the training all the same."""
+        for thing in python.stateful:
+            if thing not in self.state.stateful:
+                self.state.stateful.append(thing)
+        self.optimizers += python.optimizers
+        self.state.optimizers += python.optimizers
+        if self.scaler is None and len(python.scalers) == 1:
+            self.scaler = self.state.scaler = self.looks.scaler = python.scalers[0]
+        self.state.roots += [m for m in python.modules if m not in self.state.modules]
+        self.state.refresh()
 
     clone_batches = False
 
@@ -256,12 +267,14 @@ class Watch:
             self.steps < 4 or self.steps % 8 == 0 or any(p.dtype == torch.float16 for p in parameters[:1]),
         )
         reading = self._confirmed(reading, gradients, parameters)
+        if self._left_out(saved, reading, parameters):
+            reading = replace(reading, skipped=True)
         if error is None:
             self.history.add(reading)
         trip = "error" if error is not None else tripwire.hard_trip(reading, self.history)
         if not trip and tripwire.diverges(self.history):
             trip = "diverges"
-        if not trip and error is None:
+        if not trip and error is None and not reading.skipped:
             trip = self._silent(saved, auditor, gradients, parameters)
         trip = ranks.shared_trip(trip, parameters[0].device if parameters else "cpu")
         if not trip:
@@ -290,6 +303,14 @@ class Watch:
         if reading.weights is not None and not tripwire.is_finite(reading.weights) and tripwire.finite(parameters):
             reading = replace(reading, weights=tripwire.LARGE)
         return reading
+
+    def _left_out(self, saved, reading, parameters):
+        """Whether somebody unknown, such as a scaler that is made in the step, kept a bad gradient from the weights."""
+        if reading.skipped or reading.scale is not None or saved.slot is None or not self.optimizers:
+            return False
+        sane = all(v is None or tripwire.is_finite(v) for v in (reading.loss, reading.weights))
+        bad = reading.gradient is not None and not tripwire.is_finite(reading.gradient)
+        return bad and sane and not stillness.moved(saved.slot, parameters)
 
     # ---- a trip
 

@@ -453,3 +453,91 @@ def test_a_recurrence_is_blamed_though_the_range_ends_in_the_loss() -> None:
 
     batches = [(torch.randn(8, 100, 4), torch.randn(8, 1)) for _ in range(3)]
     assert told(loops.watched(Net(), functional.mse_loss, batches)) == ("exploding-gradients", 0, "cell")
+
+
+# ---- what lies outside, and what has another name
+
+
+def test_a_number_from_outside_torch_is_nobodys_division() -> None:
+    factors = iter([1.0] * 4 + [NAN] * 20)
+    model, seen = loops.mlp(), {"factor": 1.0}
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def step(batch: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = seen["factor"] * functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    for batch in loops.pairs():
+        seen["factor"] = next(factors)
+        watch.step(step, batch)
+        if watch.finding:
+            break
+    assert told(watch.finding) == ("unknown", 4, LOSS)
+    assert "Python number" in watch.finding.evidence[1]
+
+
+def test_an_exponential_beyond_float64_is_too_large_and_no_singular_point() -> None:
+    batches = [(1e5 * x, y) for x, y in loops.pairs()]
+    finding = loops.watched(nn.Linear(8, 1), lambda p, y: (p.exp() - y).square().mean(), batches)
+    assert told(finding)[:2] == ("input-scale", 0)
+
+
+def test_a_covariance_of_one_sample() -> None:
+    batches = loops.pairs()
+    batches[5] = (batches[5][0][:1], batches[5][1][:1])
+    finding = loops.watched(loops.mlp(outputs=3), lambda p, y: torch.cov(p.t()).square().mean(), batches)
+    assert told(finding) == ("batch-statistics", 5, LOSS)
+
+
+def test_a_class_that_one_hot_does_not_know() -> None:
+    batches = spoilt(loops.labelled(), 3, 1, 2, 9)
+    loss = lambda p, y: functional.mse_loss(p, functional.one_hot(y, 4).float())  # noqa: E731
+    assert told(loops.watched(loops.mlp(outputs=4), loss, batches)) == ("bad-labels", 3, LOSS)
+
+
+@pytest.mark.parametrize("kind", ["penalty", "lambd"])
+def test_a_decay_by_another_name(kind: str) -> None:
+    model = loops.mlp()
+    lambd = 35.0 if kind == "lambd" else 1e-4
+    optimizer = torch.optim.ASGD(model.parameters(), lr=0.1, alpha=0.0, lambd=lambd)
+
+    def step(batch: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = functional.mse_loss(model(batch[0]), batch[1])
+        if kind == "penalty":
+            loss = loss + 30 * sum(p.square().sum() for p in model.parameters())
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.pairs(60, 32))
+    assert (finding.cause, finding.certainty) == ("weight-decay", "by counterfactual")
+
+
+def test_biases_that_keep_every_unit_asleep() -> None:
+    model = loops.mlp()
+    nn.init.constant_(model[0].bias, -60.0)
+    batches = [(x, x[:, :1].abs() + 2) for x, _y in loops.pairs(40, 32)]
+    finding = loops.watched(model, functional.mse_loss, batches)
+    assert (finding.cause, finding.module) == ("initialisation", "0")
+
+
+def test_what_is_computed_before_the_model_and_never_given_to_it_is_part_of_the_loss() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def step(batch: Any) -> Tensor:
+        optimizer.zero_grad()
+        weight = 1 / batch[1].half().square()
+        loss = (weight.float() * (model(batch[0]) - batch[1]).square()).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    batches = [(x, y.abs() + 0.5) for x, y in loops.pairs()]
+    batches[4][1][3] = 0.003
+    assert told(loops.run(hwcompat.watch(model, optimizer=optimizer), step, batches)) == ("fp16-overflow", 4, LOSS)

@@ -193,6 +193,62 @@ def test_attention_that_is_right_when_written_out_is_the_library(op: str) -> Non
     assert "math attention" in finding.remedy
 
 
+def test_an_operand_that_does_not_begin_at_the_start_of_its_memory() -> None:
+    """The replay keeps where a view begins; a copy that is right elsewhere convicts the kernel, not the unit."""
+
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(8, 4, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x[:, 8:])
+
+    device = Faulty(["mm"], nan_first, when=lambda args, out: args[0].storage_offset() == 8, dtype=torch.float32)
+    finding = train(device, nn.Sequential(nn.Linear(8, 16), Half()), loops.labelled(), amp=None)
+    assert (finding.cause, finding.module, finding.kind) == ("library", "1.inner", "persistent")
+
+
+def test_a_transposed_convolution_has_two_referees() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 3, 2, 1, 1), nn.Flatten(), nn.LazyLinear(4))
+    model(torch.randn(1, 3, 8, 8))
+    device = Faulty(["convolution"], nan_first, when=lambda args, out: bool(args[6]))
+    finding = train(device, model, images(3))
+    assert (finding.cause, finding.module, finding.certainty) == ("hardware", "1", "proved")
+
+
+def test_a_fused_recurrent_kernel_is_judged_by_the_step_without_its_library() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(4, 8, batch_first=True), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.lstm(x)[0].mean(1))
+
+    batches = [(torch.randn(16, 6, 4), torch.randint(4, (16,))) for _ in range(3)]
+    finding = train(Faulty(["mkldnn_rnn_layer"], nan_first, dtype=torch.float32), Net(), batches, amp=None)
+    assert (finding.cause, finding.module, finding.certainty) == ("library", "lstm", "by counterfactual")
+
+
+def test_an_optimizer_of_others_is_no_card() -> None:
+    class Outside(torch.optim.SGD):
+        calls = 0
+
+        @torch.no_grad()
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            super().step()
+            Outside.calls += 1
+            if Outside.calls == 5:
+                self.param_groups[0]["params"][2][0, 1] = float("nan")
+
+    model = loops.mlp(outputs=4)
+    optimizer = Outside(model.parameters(), 0.05)
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    finding = loops.run(watch, loops.step_of(model, optimizer, functional.cross_entropy), loops.labelled())
+    assert (finding.cause, finding.step) == ("unknown", 4)
+
+
 def nan_backend(graph: Any, inputs: Any) -> Any:
     """A compiler whose second program is wrong."""
     calls = [0]

@@ -251,3 +251,73 @@ def test_gradients_cleared_after_the_step_are_in_order() -> None:
         return loss
 
     assert loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.pairs(20)) is None
+
+
+# ---- scalers and optimizers that nobody named
+
+
+@pytest.mark.parametrize("named", ["in the closure", "in extra_state"])
+def test_a_scaler_that_warms_up_is_found_although_nobody_named_it(named: str) -> None:
+    parts = Parts(scale=2.0**33)
+
+    def step(batch: Any) -> Tensor:
+        parts.optimizer.zero_grad()
+        loss = parts.loss(batch)
+        parts.scaler.scale(loss).backward()
+        parts.done()
+        return loss
+
+    if named == "in extra_state":
+        watch = hwcompat.watch(parts.model, optimizer=parts.optimizer, extra_state=[parts.scaler])
+    else:
+        model, optimizer, scaler = parts.model, parts.optimizer, parts.scaler
+
+        def step(batch: Any) -> Tensor:
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.float16):
+                loss = nn.functional.mse_loss(model(batch[0]).float(), batch[1])
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        watch = hwcompat.watch(model, optimizer=optimizer)
+    assert loops.run(watch, step, loops.pairs(40, 32)) is None
+    assert parts.scaler.get_scale() < 2.0**33
+
+
+def test_a_scaler_that_is_made_anew_in_every_step() -> None:
+    parts = Parts()
+
+    def step(batch: Any) -> Tensor:
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**34)
+        parts.optimizer.zero_grad()
+        loss = parts.loss(batch)
+        scaler.scale(loss).backward()
+        scaler.step(parts.optimizer)
+        scaler.update()
+        return loss
+
+    finding = loops.run(hwcompat.watch(parts.model, optimizer=parts.optimizer), step, loops.pairs(20, 32))
+    assert finding.cause == "scaler-misuse"
+    assert "one GradScaler before the loop" in finding.remedy
+
+
+def test_an_optimizer_beside_the_scaler() -> None:
+    """One of two optimizers steps with scaled gradients, and is known only from the step's own closure."""
+    parts = Parts()
+    second = torch.optim.SGD(parts.model[0].parameters(), 1.0)
+    first = torch.optim.Adam(parts.model[2].parameters(), 0.01)
+
+    def step(batch: Any) -> Tensor:
+        first.zero_grad()
+        second.zero_grad()
+        loss = parts.loss(batch)
+        parts.scaler.scale(loss).backward()
+        parts.scaler.step(first)
+        second.step()
+        parts.scaler.update()
+        return loss
+
+    watch = hwcompat.watch(parts.model, optimizer=first, scaler=parts.scaler)
+    assert loops.run(watch, step, loops.pairs(20, 32)).cause == "scaler-misuse"
