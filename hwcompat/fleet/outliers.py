@@ -40,6 +40,8 @@ ADVICE = {
 """What to do about every kind of finding, the gravest first."""
 KINDS = tuple(ADVICE)
 _KIND_OF = {"fail": "faulty", "crash": "crash", "hang": "hang", "flaky": "flaky", "error": "error"}
+OVERALL = "overall"
+"""All speeds of a card together, as a share of what is usual for its kind."""
 SHOWN = 10
 """Names listed in one piece of evidence."""
 
@@ -268,49 +270,74 @@ def _units(cards: Sequence[Card]) -> int:
 
 def _slow(group: _Group) -> Iterator[Outlier | Note]:
     """Cards below the bound of their group in any absolute speed; what was measured under throttling or load is out."""
-    by_name = {name: _clean(group.cards, name) for name in SPEEDS}
-    most = max(map(len, by_name.values()))
+    columns = {name: _clean(group.cards, name) for name in SPEEDS}
+    most = max(map(len, columns.values()))
     if 1 < most < robust.FEWEST:
         yield Note(group.key, f"the speeds of {most} cards are not compared: {robust.FEWEST} are needed")
-    chance = group.chance / max(1, sum(map(len, by_name.values())))
     slow: dict[int, dict[str, Any]] = {}
-    for name, found in by_name.items():
-        bound = robust.bound([value for _, value in found], chance)
-        if bound is None:
-            continue
+    for name, found, bound in _bounds(columns, group.chance):
         below = [(card, value) for card, value in found if value < bound.least]
         if _is_population([card for card, _ in below], len(found), group.chance):
             yield Note(group.key, _population_words(name, below, bound), tuple(card for card, _ in below))
             continue
         for card, value in below:
             slow.setdefault(id(card), {})[name] = _slowness(card, name, value, bound)
-    for card in group.cards:
-        if mine := slow.get(id(card)):
-            worst = min(mine, key=lambda name: mine[name]["of_median"])
-            facts = mine[worst]
-            reason = (
-                f"{worst} {facts['value']:.4g}, {100 * (1 - facts['of_median']):.0f} % below the median "
-                f"{facts['median']:.4g} of {facts['cards']} cards (bound {facts['bound']:.4g})"
-            )
-            yield Outlier("slow", (card,), reason, MappingProxyType(mine))
+    yield from (_slow_card(card, slow[id(card)]) for card in group.cards if id(card) in slow)
 
 
-def _clean(cards: Sequence[Card], name: str) -> list[tuple[Card, float]]:
+_Column = Sequence[tuple[Card, float]]
+
+
+def _bounds(columns: Mapping[str, _Column], chance: float) -> Iterator[tuple[str, _Column, robust.Bound]]:
+    """(name, cards and values, bound) of every speed that enough cards have, and of all speeds together."""
+    tails = robust.common_tails([value for _, value in found] for found in columns.values())
+    together = {**columns, OVERALL: _overall(columns.values())}
+    each = chance / max(1, sum(map(len, together.values())))
+    for name, found in together.items():
+        bound = robust.bound([value for _, value in found], each, None if name == OVERALL else tails)
+        if bound is not None:
+            yield name, found, bound
+
+
+def _slow_card(card: Card, by_name: Mapping[str, Mapping[str, Any]]) -> Outlier:
+    worst = min(by_name, key=lambda name: by_name[name]["of_median"])
+    facts = by_name[worst]
+    reason = (
+        f"{worst} {facts['value']:.4g}, {100 * (1 - facts['of_median']):.0f} % below the median "
+        f"{facts['median']:.4g} of {facts['cards']} cards (bound {facts['bound']:.4g})"
+    )
+    return Outlier("slow", (card,), reason, MappingProxyType(dict(by_name)))
+
+
+def _clean(cards: Sequence[Card], name: str) -> _Column:
     found = ((card, card.speeds.get(name)) for card in cards)
     return [(card, speed.value) for card, speed in found if speed is not None and speed.clean]
+
+
+def _overall(columns: Iterable[_Column]) -> _Column:
+    """The median of each card's speeds, each as a share of its kind's median; of cards with two speeds or more.
+
+    What slows a card down slows most of it down, while noise strikes one measurement here and another one there.
+    """
+    shares: dict[int, tuple[Card, list[float]]] = {}
+    for found in columns:
+        usual = robust.quantile(sorted(value for _, value in found), 0.5) if found else 0.0
+        for card, value in found:
+            shares.setdefault(id(card), (card, []))[1].append(value / usual)
+    return [(card, robust.quantile(sorted(own), 0.5)) for card, own in shares.values() if len(own) > 1]
 
 
 def _slowness(card: Card, name: str, value: float, bound: robust.Bound) -> Mapping[str, Any]:
     return {
         "value": value,
-        "unit": card.speeds[name].unit,
+        "unit": card.speeds[name].unit if name != OVERALL else "x",
         "median": bound.median,
         "bound": bound.least,
         "of_median": value / bound.median,
         "cards": bound.values,
         "scale": bound.scale,
         "factor": bound.factor,
-        "note": card.speeds[name].note,
+        "note": card.speeds[name].note if name != OVERALL else "",
     }
 
 

@@ -8,7 +8,7 @@ derives the formulas in words. Pure; no array package is needed for ten thousand
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
@@ -45,47 +45,76 @@ class Bound(NamedTuple):
         return 1 - self.least / self.median
 
 
-def bound(values: Sequence[float], chance: float) -> Bound | None:
+def bound(values: Sequence[float], chance: float, tails: int | None = None) -> Bound | None:
     """The bound for positive `values`, so that a healthy one lies below with a probability of at most `chance`.
 
     None for fewer than FEWEST values. Deviations are taken of logarithms. Scale: the larger of what the median and the
     70 % quantile of absolute deviations say, so that up to a quarter of the group may be sick, and a group of which
     most values are equal (a coarse clock) still has a spread where the others have one. Factor: the quantile of
     Student's t, whose degrees of freedom are the fewest of three: what a scale from n values is worth (0.37 (n - 1)),
-    5 in a group below MANY, and in larger ones what the group's own tails look like. Never less than FLOOR.
+    5 in a group below MANY, and in larger ones what the tails look like. Never less than FLOOR.
+
+    tails: the `common_tails` of this quantity and others of the same cards; then these values' own tails count only
+    where they are heavier beyond doubt.
     """
     if len(values) < FEWEST:
         return None
-    logs = sorted(map(math.log, values))
-    middle = quantile(logs, 0.5)
+    middle, logs = _logarithms(values)
     away = sorted(abs(one - middle) for one in logs)
-    freedom = _freedom(logs, middle)
+    freedom = min(_worth(len(values)), _own_tails(logs, middle, tails))
     scale = max(quantile(away, q) / student_quantile((1 - q) / 2, freedom) for q in (0.5, 0.7))
     factor = student_quantile(chance, freedom)
     distance = max(-math.log(1 - FLOOR), factor * scale)
     return Bound(math.exp(middle), scale, factor, math.exp(middle - distance), len(values))
 
 
-def _freedom(logs: Sequence[float], middle: float) -> int:
-    worth = max(1, int(_EFFICIENCY * (len(logs) - 1)))
+def _logarithms(values: Sequence[float]) -> tuple[float, Sequence[float]]:
+    """(their median, all of them in order)."""
+    logs = sorted(map(math.log, values))
+    return quantile(logs, 0.5), logs
+
+
+def _worth(count: int) -> int:
+    worth = max(1, int(_EFFICIENCY * (count - 1)))
+    return min(worth, _HEAVY) if count < MANY else worth
+
+
+def _own_tails(logs: Sequence[float], middle: float, tails: int | None) -> int:
     if len(logs) < MANY:
-        return min(worth, _HEAVY)
-    above = sorted(one - middle for one in logs if one > middle)
-    below = sorted(middle - one for one in logs if one < middle)
+        return _NORMAL
+    own = [one - middle for one in logs]
+    return _tails(own, errors=1) if tails is None else min(tails, _tails(own, errors=3))
+
+
+def common_tails(columns: Iterable[Sequence[float]]) -> int:
+    """The degrees of freedom of the noise in several quantities of one group, each in units of its own spread: the
+    tails of a few hundred values are too few to be told by themselves."""
+    every: list[float] = []
+    for values in columns:
+        if len(values) >= MANY:
+            middle, logs = _logarithms(values)
+            spread = quantile(sorted(abs(one - middle) for one in logs), 0.5)
+            every += [(one - middle) / spread for one in logs] if spread > 0 else []
+    return _tails(every, errors=1) if every else _NORMAL
+
+
+def _tails(deviations: Sequence[float], errors: float) -> int:
+    above = sorted(one for one in deviations if one > 0)
+    below = sorted(-one for one in deviations if one < 0)
     # Farther out on the fast side: no sickness makes a card fast, but of the slow side a tenth may be sick.
-    return min(worth, _tail(above, 0.95), _tail(below, 0.80))
+    return min(_tail(above, 0.95, errors), _tail(below, 0.80, errors))
 
 
 _SHAPES = (100, 50, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1)
 
 
-def _tail(away: Sequence[float], far: float) -> int:
+def _tail(away: Sequence[float], far: float, errors: float) -> int:
     """The degrees of freedom of the lightest t distribution whose tail is as heavy as that of these deviations, less
-    one standard error: the quotient of two quantiles of m normal deviations has one of at most 1.32 / sqrt(m)."""
+    so many standard errors: the quotient of two quantiles of m normal deviations has one of at most 1.32 / sqrt(m)."""
     near = quantile(away, 0.5) if away else 0.0
     if near <= 0:
         return _NORMAL
-    ratio = quantile(away, far) / near * (1 - 1.32 / math.sqrt(max(len(away), 7)))
+    ratio = quantile(away, far) / near * (1 - errors * 1.32 / math.sqrt(max(len(away), 16)))
     return next((one for one in _SHAPES if _spread(one, far) >= ratio), 1)
 
 

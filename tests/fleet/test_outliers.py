@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hwcompat.fleet.card import Card, Place, Speed, cards_of
+from hwcompat.fleet.card import SPEEDS, Card, Place, Speed, cards_of
 from hwcompat.fleet.outliers import ADVICE, judge
 from hwcompat.model import Environment, Gpu, Measurement, Report, Row
 
@@ -246,6 +246,21 @@ def test_equal_speeds_have_no_spread_and_still_a_bound(count: int, slow: int, fa
     wanted = {one.id for one in cards[: min(slow, count // 4)]}
     assert _accused(cards) in (wanted, set())
     assert _accused(cards) == wanted or len(wanted) > 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slow_cards_are_found_in_heavy_tails_that_accuse_nobody(seed: int) -> None:
+    """Six speeds with independent noise of Student's t: one alone would have to fall by a third to be sure."""
+    some = random.Random(seed)
+
+    def speeds(factor: float) -> dict[str, Speed]:
+        noise = (1 + 0.008 * some.gauss(0, 1) / (some.gammavariate(2.5, 2) / 5) ** 0.5 for _ in SPEEDS)
+        return {name: Speed(100 * factor * one, "x", "", True) for name, one in zip(SPEEDS, noise, strict=True)}
+
+    sick = {f"{n:016x}" for n in some.sample(range(2000), 4)}
+    cards = [card(n) for n in range(2000)]
+    cards = [replace(one, speeds=speeds(0.75 if one.id in sick else 1)) for one in cards]
+    assert _accused(cards) == sick
 
 
 @pytest.mark.parametrize("seed", range(4))
