@@ -23,6 +23,7 @@ from hwcompat.fleet.shards import Sidecar
 Handle = Hashable
 Tell = Callable[[int, int, str], None]
 _LOOK_SECONDS = 0.5
+_ROLL_SECONDS = 5.0  # between two looks at which nodes live
 
 
 class Node(NamedTuple):
@@ -133,6 +134,7 @@ class _Run:
         done = finished_slots(folder, self.run)
         self.sites = [_Site(node, set(done.get(node.name, ()))) for node in nodes]
         self.tasks: dict[Handle, _Task] = {}
+        self.looked, self.doubted = clock(), frozenset[str]()
         self.tally = Tally(total=sum(max(s.node.slots, len(s.finished)) for s in self.sites))
         self.tally.skipped = sum(len(site.finished) for site in self.sites)
 
@@ -146,6 +148,7 @@ class _Run:
                 for event in self.cluster.poll(list(self.tasks), _LOOK_SECONDS):
                     self._take(event)
                 self._expire()
+                self._bury()
                 self._release()
                 waiting[:0] = self._closed_rounds(waiting)
         except BaseException:
@@ -273,6 +276,21 @@ class _Run:
             elif one.slot is None and now - one.submitted > self.limits.wait:
                 detail = f"no GPU of this node came free within {self.limits.wait:g} s"
                 self._cut(handle, one, "unreachable", detail)
+
+    def _bury(self) -> None:
+        """End the tasks of nodes that have died. An engine tells of that late, or not at all as long as the task's
+        process outlives its node's; a node is given up when two looks have not found it."""
+        if self.clock() - self.looked < _ROLL_SECONDS or not self.tasks:
+            return
+        self.looked = self.clock()
+        alive = {node.id for node in self.cluster.nodes()}
+        gone = frozenset(one.site.node.id for one in self.tasks.values()) - alive
+        for handle, one in list(self.tasks.items()):
+            if one.site.node.id in gone & self.doubted and not one.settled and not one.holding:
+                self._cut(handle, one, "lost" if one.slot is not None else "unreachable", "the node died")
+            elif one.site.node.id in gone & self.doubted:
+                del self.tasks[handle]
+        self.doubted = gone
 
     def _cut(self, handle: Handle, one: _Task, outcome: str, detail: str) -> None:
         del self.tasks[handle]

@@ -240,7 +240,11 @@ class RayCluster:
         )
 
     def nodes(self) -> Sequence[Node]:
-        return _alive(self._ray, self._processors)
+        try:
+            return _alive(self._ray, self._processors)
+        except Exception as error:  # Ray has no one class for it
+            hint = "once it is back, start this again with the same folder: nothing that was finished is lost"
+            raise MachineError(f"the head of the Ray cluster is gone: {_line(error)}", hint) from error
 
     def start(self, node: Node, ask: Mapping[str, Any]) -> Handle:
         handle: Handle = self._remote.options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,12 @@ from hwcompat.model import Environment, Report
 
 ASK = {"run": "r1", "level": "quick", "seed": 0, "python": None, "minutes": None, "processor": False}
 SOON = Limits(timeout=10, wait=20, attempts=2, in_flight=100)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of small files are written here; that they survive a power cut is tested with the store."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 def text(number: int = 0) -> str:
@@ -191,6 +198,22 @@ def test_the_death_of_a_node_costs_its_own_gpus_only(tmp_path: Path) -> None:
     assert slots(tmp_path) == {("b", "0"), ("b", "1")}
     assert tally.failed["lost"] == 4
     assert grid.now < 60
+
+
+def test_a_node_whose_death_nobody_tells_is_noticed(tmp_path: Path) -> None:
+    """Ray is silent about a task whose process outlives its node."""
+    grid = Grid(TWO, {("a", str(n)): ["hang"] for n in range(4)})
+    sound = grid._step
+
+    def step(handle: int, one: dict[str, Any]) -> Event | None:
+        return None if one["node"].id in grid.dead else sound(handle, one)
+
+    grid._step = step
+    grid.poll, polled = lambda h, s: (grid.dead.add("a1") if grid.now > 3 else None) or polled(h, s), grid.poll
+    tally = run(grid, tmp_path, Limits(timeout=1000, wait=1000))
+    assert slots(tmp_path) == {("b", "0"), ("b", "1")}
+    assert tally.failed["lost"] == 4
+    assert grid.now < 30
 
 
 def test_never_more_tasks_than_the_bound_but_always_a_whole_node(tmp_path: Path) -> None:
