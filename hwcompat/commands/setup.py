@@ -41,10 +41,11 @@ def setup(folder: Path, as_json: bool, output: Path | None, check: bool, **optio
     DIR must be new or empty. If anything fails, nothing is left there.
     """
     from hwcompat.sweep import setting_up
+    from hwcompat.sweep.installer import orderly_end
 
     folder = folder.absolute()
     setting_up.check_folder(folder)
-    with setting_up.cleared(folder):
+    with orderly_end(), setting_up.cleared(folder):
         candidate, report = _made(folder, options)
         if report.interrupted:
             return INTERRUPTED

@@ -129,13 +129,13 @@ def _measure(plan: Plan, book: Ledger, settings: Settings) -> tuple[list[Outcome
     """The outcomes, and True if Ctrl-C ended it early."""
     from hwcompat import api
     from hwcompat.sweep import engine
-    from hwcompat.sweep.installer import Uv, find_uv
+    from hwcompat.sweep.installer import Uv, find_uv, orderly_end
 
     needs_uv = any(not each.installed for each in plan.candidates)
     program = find_uv() if needs_uv else ""
     found: list[Outcome] = []
     try:
-        with _progress() as progress:
+        with orderly_end(), _progress() as progress:
             tools = engine.Tools(
                 probe=lambda python, told: api.probe(
                     settings.device, settings.level, python=python, timeout=settings.timeout, progress=told

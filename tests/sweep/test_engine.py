@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -159,6 +161,20 @@ def test_a_killed_sweep_goes_on_where_it_was(rig: Rig, make_wheel: MakeWheel) ->
     assert len(rig.probed) == 1
     assert f"env-{key_of(candidate('2.8.0'))}" in rig.probed[0]
     assert rig.environments() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_a_request_to_end_acts_like_ctrl_c(rig: Rig, make_wheel: MakeWheel) -> None:
+    def during(_python: str) -> Report:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return report()
+
+    rig.during = during
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), installer.orderly_end():
+        rig.run(candidate("2.7.0"), wheels=(make_wheel("2.7.0+cpu"),))
+    assert rig.environments() == []
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_fresh_sweep_measures_again(rig: Rig, make_wheel: MakeWheel) -> None:
