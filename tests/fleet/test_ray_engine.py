@@ -39,6 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(home: Path) -> Iterator[Any]:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("Ray's clusters of several nodes are for Linux")
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
