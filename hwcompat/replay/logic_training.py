@@ -145,8 +145,8 @@ def dead(obs):
                 "by counterfactual",
                 (still if obs.trip != "shrinks" else "the weights shrink towards 0", same.text, trial.text),
                 remedy,
-                phase="data" if cause == "input-scale" else "optimizer",
-                module=_place(obs, cause) if cause == "input-scale" else OPTIMIZER,
+                phase=PHASE_OF.get(cause, "optimizer"),
+                module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
             )
     return None
 
@@ -279,13 +279,14 @@ def divergence(obs):
                 "by counterfactual",
                 lines,
                 remedy,
-                phase="optimizer" if cause != "exploding-gradients" else "backward",
-                module=OPTIMIZER
-                if cause not in ("exploding-gradients", "input-scale", "initialisation")
-                else _place(obs, cause),
+                phase=PHASE_OF.get(cause, "optimizer"),
+                module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
             )
     return None
 
+
+PHASE_OF = {"exploding-gradients": "backward", "input-scale": "data", "initialisation": "forward"}
+"""Causes of a divergence that have a place of their own; the others are the optimizer's."""
 
 CHANGES = (
     ("zero_grad", "zero-grad", "optimizer.zero_grad() at the start of each step"),
