@@ -74,8 +74,10 @@ def sweep(
     from hwcompat import tables
     from hwcompat.sweep import asking, ledger, planning
 
-    here = asking.here(options["python"], options["device"])
     data = tables.load_tables()
+    planning.understood(torch, tags, data)  # a mistyped word is told before anything is looked at
+    settings = _settings(options)
+    here = asking.here(options["python"], options["device"])
     plan = planning.plan(here.place, here.pythons, data, torch=torch, tags=tags, installed=here.installed)
     if not plan.candidates:
         raise planning.no_candidates(plan, here.place)
@@ -85,7 +87,7 @@ def sweep(
         give(_plan(plan, left_out, book, options["as_json"]), output)
         return 0
     say(*[f"note: {note}" for note in here.notes])
-    outcomes, interrupted = _measure(plan, book, _settings(options))
+    outcomes, interrupted = _measure(plan, book, settings)
     _answer(outcomes, plan, left_out, book.id, options, output)
     if interrupted:
         say("interrupted: what is finished is kept; the same command goes on with the rest")

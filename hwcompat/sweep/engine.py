@@ -18,7 +18,7 @@ from .disk import Budget
 from .installer import InstallError, Uv, python_in, remove
 from .ledger import KEPT, Ledger, Outcome, Step, utc_now
 from .planning import Candidate
-from .sources import Failure, Source, sources, wheel_for
+from .sources import NOT_CACHED, Failure, Source, sources, wheel_for
 
 Progress = Callable[[int, int, str], None]
 
@@ -168,7 +168,8 @@ class _Sweep:
                     self._uv.install(folder, place, self._budget.overdrawn)
                     return
                 except InstallError as error:
-                    why = error.why
+                    # Offline, uv takes the versions in a folder for all that there are: what it says misleads.
+                    why = NOT_CACHED if self._settings.offline and place.host else error.why
                     if why.unreachable and place.host:
                         self._silent[place.host] = why
             said.append((place, why))

@@ -87,8 +87,7 @@ def plan(
     tags: only these. A CPU is served by every build: builds for accelerators count there where they are named.
     Raises UsageError for a version or tag that no table knows and NoBuildError for a system without wheels.
     """
-    wishes = [(text, wish(text, tables)) for text in torch] or [("", wish(None, tables))]
-    _refuse_unknown_tags(tags, tables)
+    wishes = understood(torch, tags, tables)
     machines = [_machine(place, python.version, tables) for python in pythons]
     wanted = _wanted(place, wishes, tags, tables)
     passed: dict[Build, Candidate] = {}
@@ -108,6 +107,12 @@ def plan(
 
 
 Wish = tuple[str, Callable[[str, str], bool]]
+
+
+def understood(torch: Sequence[str], tags: Sequence[str], tables: Tables) -> list[Wish]:
+    """The wishes, each with what it matches (none: everything). UsageError for words that no table knows."""
+    _refuse_unknown_tags(tags, tables)
+    return [(text, wish(text, tables)) for text in torch] or [("", wish(None, tables))]
 
 
 def _refuse_unknown_tags(tags: Sequence[str], tables: Tables) -> None:

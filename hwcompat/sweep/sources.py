@@ -96,6 +96,8 @@ class Failure(NamedTuple):
     unreachable: bool = False
 
 
+NOT_CACHED = Failure("it is not in uv's cache, and the network is not to be asked", unreachable=True)
+
 _SILENT = re.compile(
     r"dns error|failed to lookup|connect(?:ion)? (?:error|refused|reset|timed out)|client error \(Connect\)|timed out|"
     r"tls handshake|unreachable|proxy",
@@ -111,7 +113,7 @@ def failure(text: str) -> Failure:
         return Failure("the disk is full")
     addresses = [each.rstrip(".,") for each in _ADDRESS.findall(plain)]
     if "network was disabled" in plain:
-        return Failure("it is not in uv's cache, and the network is not to be asked", unreachable=True)
+        return NOT_CACHED
     if _SILENT.search(plain):
         what = addresses[0] if addresses else "the package index"
         return Failure(f"{what} could not be fetched ({_cause(plain)})", unreachable=True)

@@ -36,8 +36,7 @@ def release() -> str:
 
 def test_the_build_that_is_here_is_measured_first_and_what_cannot_be_fetched_is_named(release: str) -> None:
     """The real torch of this environment through probe, record and clock; the other build's index does not answer."""
-    words = ("sweep", "--device", "cpu", "--level", "quick", "--torch", release, "--json")
-    done = run(*words)
+    done = run("sweep", "--device", "cpu", "--level", "quick", "--torch", release, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     mine, other = told["outcomes"]
@@ -51,13 +50,10 @@ def test_the_build_that_is_here_is_measured_first_and_what_cannot_be_fetched_is_
     assert told["next"] in done.stderr
     home = Path(os.environ["HWCOMPAT_HOME"])
     assert list((home / "matrix" / "results").glob("*.csv"))
-    again = run(*words)
-    assert "measured on" in again.stderr
-    assert json.loads(again.stdout)["outcomes"][0]["report"] == mine["report"]
 
 
-def test_a_sweep_that_can_fetch_nothing_says_what_and_what_to_do(release: str, tmp_path: Path) -> None:
-    """An interpreter without torch: nothing is installed here that could be measured instead."""
+def test_a_setup_that_can_fetch_nothing_says_what_and_what_to_do(release: str, tmp_path: Path) -> None:
+    """From an interpreter without torch, by its path."""
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = bare / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -90,7 +86,6 @@ def test_a_dry_run_installs_nothing_and_needs_no_network(release: str) -> None:
     [
         (("sweep", "--torch", "2.99"), 2, "no table knows torch 2.99"),
         (("sweep", "--tags", "cu999"), 2, "no table knows the build 'cu999'"),
-        (("sweep", "--device", "cpu", "--tags", "rocm6.3", "--torch", "2.13"), 3, "no torch build that was asked for"),
         (("sweep", "--python", "/no/such/python"), 3, "cannot be used"),
         (("sweep", "--find-links", "/no/such/folder", "--most", "0"), 4, "there is no folder"),
         (("setup",), 2, "DIR"),
