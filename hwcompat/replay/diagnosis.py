@@ -6,6 +6,7 @@ from dataclasses import replace
 from . import entry, labels, logic, observing, opreplay, places, vendor
 from .counterfactual import OUTSIZED, Counterfactuals
 from .finding import LOSS
+from .logic_training import ASLEEP
 from .observations import Observations
 from .ranks import PEER
 from .rerun import current_scale, distributed
@@ -364,7 +365,8 @@ def runs_away(obs):
 def _trials_for_silence(obs, case):
     if obs.grads.lost > 0.05 or obs.cleared:
         return []
-    if len(obs.zero_matrices) >= 2 or (obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)):
+    asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)
+    if len(obs.zero_matrices) >= 2 or asleep:
         return ["baseline", "init"]
     names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
     names += ["input"] if obs.input_max > 10.0 else []

@@ -103,6 +103,10 @@ def weights_bad_from_the_start(obs):
     )
 
 
+ASLEEP = 0.95
+"""Share of a gradient that is exactly 0 when nothing but the last layer's bias is left to learn."""
+
+
 def asleep_from_the_start(obs):
     """Weights of 0 in layer after layer, or weights or biases far too large: no gradient gets past them."""
     if obs.trip != "zero gradients" or obs.grads.lost > 0.05:
@@ -113,7 +117,7 @@ def asleep_from_the_start(obs):
     if len(obs.zero_matrices) >= 2:
         name = obs.zero_matrices[0].rpartition(".")[0]
         what = "%d weight matrices are entirely 0, and" % len(obs.zero_matrices)
-    elif better:
+    elif better and same.stands_still and obs.grads.zero > ASLEEP and trial.lower_than(same, 0.95):
         what = "the weights or biases of %s are %s times what the layer's default gives, and" % (name, number(ratio))
     else:
         return None
