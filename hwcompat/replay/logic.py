@@ -56,6 +56,15 @@ def _where(observations):
     return observations.foreign[0] if observations.foreign else observations.first_bad_module[0]
 
 
+def _phase(observations):
+    if observations.root:
+        return observations.root.phase
+    if observations.foreign:
+        return observations.foreign[1]
+    # Sane loss and gradients, and weights that are not: only the optimizer came between them.
+    return "optimizer" if observations.trip == "weights" and not observations.reproduced else ""
+
+
 def unknown(observations):
     """What there is, without a verdict."""
     root = observations.root
@@ -69,7 +78,7 @@ def unknown(observations):
         cause="unknown",
         certainty="unknown",
         step=observations.step,
-        phase=root.phase if root else (observations.foreign[1] if observations.foreign else ""),
+        phase=_phase(observations),
         module=_where(observations),
         op=root.op if root else "",
         source=root.source if root else "",
