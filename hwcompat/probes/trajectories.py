@@ -43,7 +43,8 @@ Run = namedtuple("Run", "loss gradient losses")
 class Sides:
     """Which of two numbers each kink of a loss chose in one forward pass, so that another pass can choose the same.
 
-    Without `taken` it notes the choices of torch's own minimum and maximum; with it, it follows them.
+    Without `taken` it notes the choices of torch's own minimum and maximum, as the share of the first number: 1, 0, or
+    1/2 where both are equal, for then torch gives each of them half of the gradient. With it, it follows them.
     """
 
     def __init__(self, taken=None):
@@ -58,9 +59,10 @@ class Sides:
 
     def _chosen(self, torch, one, two, first, choose):
         if self._taken is None:
-            self.noted.append(first.detach())
+            self.noted.append(torch.where(one == two, 0.5, first.to(torch.float64)).detach())
             return choose(one, two)
-        return torch.where(self._taken.pop(0).to(one.device), one, two)
+        share = self._taken.pop(0).to(one.device)
+        return share * one + (1 - share) * two
 
 
 _REFERENCES: "dict[tuple[str, int], list[float]]" = {}

@@ -65,7 +65,8 @@ def errors(func, name, args, kwargs, out):
         if part.dtype not in (torch.float16, torch.bfloat16, torch.float32) or not bool(torch.isfinite(part).all()):
             continue
         exact = _first(func(*tree_map(_wide, part_args), **tree_map(_wide, kwargs)))
-        bound = _first(func(*tree_map(_size, part_args), **tree_map(_size, kwargs)))
+        factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
+        bound = _first(func(*tree_map(_size, part_args), **{**tree_map(_size, kwargs), **factors}))
         found.append((relative(part, exact, bound), part))
     return found
 

@@ -66,7 +66,8 @@ class Extremes(TorchDispatchMode):
         name = opfacts.name_of(func)
         self.known = self.known and name in _KNOWN
         if name in ADDING:
-            self._met(func(*tree_map(_size, args), **tree_map(_size, kwargs)))
+            factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
+            self._met(func(*tree_map(_size, args), **{**tree_map(_size, kwargs), **factors}))
         elif name in SQUARING:
             self._met([t.double().square().sum() for t in _floats(args)])
         elif name == "mean":

@@ -95,7 +95,8 @@ def bound(func, name, args, kwargs):
     if name not in opfacts.LINEAR and name not in opfacts.ADDING:
         return None
     args, kwargs = arguments(name, args, kwargs)
-    made = truth(func, name, tree_map(_magnitude, args), tree_map(_magnitude, kwargs))
+    factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
+    made = truth(func, name, tree_map(_magnitude, args), {**tree_map(_magnitude, kwargs), **factors})
     if name == "mean" and made is not None:
         return made * (args[0].numel() / max(1, made.numel()))
     return made

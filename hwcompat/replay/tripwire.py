@@ -53,7 +53,8 @@ SMALL = 1 << 20
 def _norm(group):
     if group[0].device.type == "cpu" and sum(t.numel() for t in group) <= SMALL:
         whole = torch.cat([t.flatten() for t in group])
-        return torch.linalg.vector_norm(whole, dtype=torch.float32)
+        wide = whole.dtype == torch.float64  # may not be narrowed on the way
+        return torch.linalg.vector_norm(whole, dtype=None if wide else torch.float32).float()
     if hasattr(torch, "_foreach_norm"):
         parts = torch.stack(torch._foreach_norm(group))
     else:

@@ -144,6 +144,30 @@ def test_a_product_that_is_finite_and_wrong() -> None:
     assert finding.step == 0
 
 
+@pytest.mark.parametrize("beta", [-4.775, 2.0315])
+def test_a_product_with_a_negative_factor_is_no_wrong_product(beta: float) -> None:
+    """Newton and Schulz, as Muon runs them in bfloat16: the bound of a b + beta c takes the magnitude of beta."""
+
+    class Iterated(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            gram = (x @ x.t()).bfloat16()
+            return torch.addmm(gram, gram, gram, beta=beta, alpha=2.0315).float()
+
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), Iterated())
+    batches = [(torch.randn(16, 8), torch.randn(16, 16)) for _ in range(6)]
+    assert loops.watched(model, functional.mse_loss, batches) is None
+
+
+def test_a_training_in_float64_is_watched() -> None:
+    model = loops.mlp().double()
+    batches = [(x.double(), y.double()) for x, y in loops.pairs()]
+    batches[5][0][2, 1] = float("nan")
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    finding = loops.run(watch, loops.step_of(model, optimizer), batches)
+    assert (finding.cause, finding.step, watch.notes) == ("bad-data", 5, [])
+
+
 def test_a_range_fault_is_not_blamed_on_a_device_that_is_right() -> None:
     model = loops.mlp(outputs=4)
     with torch.no_grad():
