@@ -64,11 +64,9 @@ class Diagnosis:
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             self.replayer.restore(case.saved)
-            obs = replace(
-                obs,
-                zero_matrices=observing.zero_matrices(self.replayer.roots),
-                weight_outlier=observing.weight_outlier(self.replayer.roots),
-            )
+            obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
+            self.replayer.restore(case.timeline[0] if case.timeline else case.saved)
+            obs = replace(obs, weight_outlier=observing.weight_outlier(self.replayer.roots))
         if hard and not skipped and case.timeline and current_scale(self.state.scaler):
             obs = replace(obs, scale_shift=self._scale_shift(case.timeline[0]))
         return self._trials(obs)
@@ -81,6 +79,14 @@ class Diagnosis:
         """Whether most of the loss was a penalty on the weights before anything had grown."""
         run = self.replayer.recorded(saved, shadow=False)
         return run.value is not None and is_finite(run.value) and run.recorder.events.penalty > 0.5 * abs(run.value)
+
+    def _rate_grew(self, timeline):
+        """Whether the learning rate is several times what it was: then a cliff in the loss is where it stepped up."""
+        rates = []
+        for saved in (timeline[0], self.case.saved):
+            self.replayer.restore(saved)
+            rates.append(observing.optimizer_facts(self.state.optimizers).lr)
+        return rates[1] > 3.0 * rates[0]
 
     def _cleared(self, run):
         """Whether this step and the one before cleared gradients that the optimizer then missed; once is a choice."""
@@ -202,7 +208,8 @@ class Diagnosis:
                 replay=opreplay.examine(birth, device=device),
             )
             obs = replace(obs, without=self._without_vendor(obs, device))
-        self.replayer.restore(self.case.saved)
+        # How large the weights began, where that is known: later they may have grown.
+        self.replayer.restore(self.case.timeline[0] if self.case.timeline else self.case.saved)
         return replace(
             obs,
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
@@ -270,7 +277,7 @@ class Diagnosis:
         timeline = case.timeline if case.timeline else [case.saved]
         obs = replace(obs, diverged=runs_away(obs))
         if obs.diverged and not case.not_replayable:
-            obs = replace(obs, penalised=self._penalised(timeline[0]))
+            obs = replace(obs, penalised=self._penalised(timeline[0]), rate_grew=self._rate_grew(timeline))
         names = wanted_trials(obs, case)
         if not names or case.not_replayable:
             return obs
@@ -337,7 +344,7 @@ def wanted_trials(obs, case):
     ):
         names.append("init")
     if diverged:
-        if recurrent or _spike(obs.gradient_norms):
+        if recurrent or (_spike(obs.gradient_norms) and not obs.rate_grew):
             names.append("clip")
         names.append("lr")
     return names

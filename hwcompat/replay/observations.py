@@ -159,6 +159,7 @@ class Observations:
     cleared: bool = False
     past_infinity: bool = False
     penalised: bool = False
+    rate_grew: bool = False
     without: Any = None
     scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0

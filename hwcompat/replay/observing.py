@@ -66,6 +66,8 @@ def bad_batch(sources, inputs, birth):
     for path, tensor in sources:
         if not path.startswith("batch"):
             continue
+        if tensor.layout != torch.strided:
+            return path, None, is_label(path, inputs)
         if birth is not None and _is_mask(tensor):
             continue
         bad = ~torch.isfinite(tensor)
@@ -98,6 +100,7 @@ def bad_weights(state):
 def root_facts(birth, run, inputs, batch_size):
     """What the rules need to know about a birth."""
     tensors = [t for t in tree_flatten((birth.args, birth.kwargs))[0] if isinstance(t, torch.Tensor)]
+    tensors = [t.to_dense() if t.layout == torch.sparse_coo else t for t in tensors]
     output = next(
         (t for t in tree_flatten(birth.out)[0] if isinstance(t, torch.Tensor) and t.is_floating_point()), None
     )
@@ -258,7 +261,8 @@ def outlier(steps, inputs):
         for path, tensor in trees.leaves(saved.args) + trees.leaves(saved.kwargs):
             path = "batch" + path
             label = is_label(path, inputs)
-            if tensor.is_floating_point() and tensor.dim() > (0 if label else 1) and tensor.shape[0] > 2:
+            wanted = tensor.is_floating_point() and trees.is_plain(tensor) and tensor.dim() > (0 if label else 1)
+            if wanted and tensor.shape[0] > 2:
                 sample, ratio = _largest_sample(tensor)
                 if 1.0 < ratio < float("inf") and ratio > worst.ratio:
                     worst = Outlier(path, saved.number, sample, ratio, label)
@@ -278,6 +282,7 @@ def input_max(args, kwargs, inputs):
     for prefix in (args, kwargs):
         for path, tensor in trees.leaves(prefix):
             wanted = "batch" + path in inputs if inputs else not is_label("batch" + path, inputs)
+            wanted = wanted and trees.is_plain(tensor)
             if wanted and tensor.numel() and (tensor.is_floating_point() or tensor.dtype == torch.uint8):
                 values = tensor.detach().float().abs()
                 found.append(float(values[torch.isfinite(values)].max()) if bool(torch.isfinite(values).any()) else 0.0)

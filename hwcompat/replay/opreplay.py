@@ -134,7 +134,7 @@ def examine(birth, silent=False, device="cpu"):
     bound = referee.bound(birth.func, birth.name, args, birth.kwargs)
     wrong = _judge(birth.name, args, true, bound, silent)
     repeats = _repeats(operator, wrong)
-    inputs = [t for t in operator.tensors() if t.dtype in referee.FLOATS]
+    inputs = referee.flat(operator.tensors())
     return OpEvidence(
         name=birth.name,
         dtype=str(dtype).replace("torch.", ""),

@@ -81,7 +81,8 @@ class Recorder(TorchDispatchMode):
         self.largest: Optional[float] = None
         self.bad_sources = {}
         for index, (name, tensor) in enumerate(sources):
-            if _checkable(tensor) and not all_finite(tensor):
+            values = tensor.detach()._values() if tensor.layout == torch.sparse_coo else tensor
+            if _checkable(values) and not all_finite(values):
                 self.bad_sources[-1 - index] = (name, tensor.detach().clone())
                 self.carried[_key(tensor)] = frozenset((-1 - index,))
 
@@ -249,6 +250,12 @@ def cloned(value):
         return value
     if value.layout != torch.strided:
         return value.clone()
+    repeated = [d for d, (size, step) in enumerate(zip(value.size(), value.stride())) if size > 1 and step == 0]
+    if repeated:  # one row that stands for many stays one row
+        single = value
+        for dimension in repeated:
+            single = single.narrow(dimension, 0, 1)
+        return cloned(single).expand(value.size())
     try:
         copied = _room(value)
         if all(step > 0 or size <= 1 for size, step in zip(value.size(), value.stride())):

@@ -121,8 +121,9 @@ def terms(name, args):
 
 
 def flat(outputs):
-    """The float tensors of an operator's outputs, in order."""
-    return [t for t in tree_flatten(outputs)[0] if isinstance(t, torch.Tensor) and t.dtype in FLOATS]
+    """The float tensors among an operator's inputs or outputs, in order; of sparse ones their values."""
+    floats = [t for t in tree_flatten(outputs)[0] if isinstance(t, torch.Tensor) and t.dtype in FLOATS]
+    return [t.detach()._values() if t.layout == torch.sparse_coo else t for t in floats]
 
 
 def finite(outputs):

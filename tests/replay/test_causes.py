@@ -541,3 +541,26 @@ def test_what_is_computed_before_the_model_and_never_given_to_it_is_part_of_the_
     batches = [(x, y.abs() + 0.5) for x, y in loops.pairs()]
     batches[4][1][3] = 0.003
     assert told(loops.run(hwcompat.watch(model, optimizer=optimizer), step, batches)) == ("fp16-overflow", 4, LOSS)
+
+
+def test_a_rate_that_is_multiplied_at_a_milestone_is_no_cliff() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.02)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [9], gamma=500.0)
+    plain = loops.step_of(model, optimizer)
+
+    def step(batch: Any) -> Tensor:
+        loss = plain(batch)
+        schedule.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer, extra_state=schedule), step, loops.pairs(30, 32))
+    assert finding.cause == "learning-rate"
+
+
+def test_a_bad_number_in_a_sparse_batch() -> None:
+    model = nn.Sequential(nn.Linear(8, 1))
+    batches = [(x.to_sparse(), y) for x, y in loops.pairs()]
+    batches[4][0]._values()[3] = NAN
+    finding = loops.watched(model, lambda p, y: functional.mse_loss(p, y), batches)
+    assert (finding.cause, finding.step) == ("bad-data", 4)

@@ -233,6 +233,21 @@ def test_an_operand_that_does_not_begin_at_the_start_of_its_memory() -> None:
     assert (finding.cause, finding.module, finding.kind) == ("library", "1.inner", "persistent")
 
 
+def test_one_matrix_that_stands_for_many() -> None:
+    class Query(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query = nn.Parameter(torch.randn(1, 1, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.bmm(self.query.expand(len(x), -1, -1), x[:, :, None])[:, 0]
+
+    device = Faulty(["bmm"], nan_first, when=lambda args, out: args[0].stride(0) == 0, dtype=torch.float32)
+    model = nn.Sequential(nn.Linear(8, 8), Query(), nn.Linear(1, 4))
+    finding = train(device, model, loops.labelled(), amp=None)
+    assert (finding.cause, finding.module) == ("library", "1")
+
+
 def test_a_transposed_convolution_has_two_referees() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 2, 3, 2, 1, 1), nn.Flatten(), nn.LazyLinear(4))
     model(torch.randn(1, 3, 8, 8))
