@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hwcompat.commands._wheels import wheel_options
 from hwcompat.console import ProgressLine, give, json_option, output_option, say
 from hwcompat.errors import INTERRUPTED
 
@@ -24,14 +25,7 @@ if TYPE_CHECKING:
 @click.option("--python", metavar="VERSION|PATH", help="What it is made of. Default: the Python that probe would take.")
 @click.option("--device", metavar="NAME", help="As for probe. cpu: a build for the processor, although there is a GPU.")
 @click.option("--no-companions", is_flag=True, help="Leave out torchvision and torchaudio.")
-@click.option(
-    "--find-links",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A folder of wheels, asked before any index; repeatable.",
-)
-@click.option("--offline", is_flag=True, help="Ask no network: --find-links and uv's cache must do.")
+@wheel_options
 @click.option("--check", is_flag=True, help="Exit 1 if the probe found anything wrong.")
 @json_option
 @output_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hwcompat.commands._wheels import wheel_options
 from hwcompat.console import ProgressLine, give, json_option, output_option, say
 from hwcompat.errors import INTERRUPTED, MachineError
 
@@ -52,14 +53,7 @@ def _words(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
     metavar="GB",
     help="Occupy no more; downloads are then kept in a cache of the sweep's own. Default: what the disk has.",
 )
-@click.option(
-    "--find-links",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="A folder of wheels, asked before any index; repeatable.",
-)
-@click.option("--offline", is_flag=True, help="Ask no network: --find-links and uv's cache must do.")
+@wheel_options
 @click.option("--keep", is_flag=True, help="Keep the environments.")
 @json_option
 @output_option
