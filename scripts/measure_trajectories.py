@@ -43,7 +43,7 @@ def measure(probe, module, dtype: str, runs: int, device: str) -> str:
         for seed in range(_FIRST_SEED, _FIRST_SEED + runs):
             ctx = context.Context(torch, device, dtype, probe.id, seed=seed)
             found.append(trajectories.run(ctx, module.NETWORK, module.data(ctx)))
-    columns = [[run.loss for run in found], [run.gradient for run in found]]
+    columns = [[run.free for run in found], [run.gradient for run in found]]
     numbers = [value for column in columns for value in (statistics.mean(column), statistics.stdev(column))]
     limits = [trajectories.limit(*numbers[:2]), trajectories.limit(*numbers[2:])]
     used = [f"{max(c):.3g}, {max(c) / top:.2f} of its limit" for c, top in zip(columns, limits, strict=True)]

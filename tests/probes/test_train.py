@@ -98,6 +98,11 @@ def test_a_run_that_parts_from_float64_at_a_corner_is_no_fault() -> None:
     assert outcome("train.cnn", "float32", seed=1288)["status"] == "pass"
 
 
+def test_a_run_that_leaves_both_float64_runs_a_little_is_no_fault() -> None:
+    """With this seed float16 parts from the free run at a corner, and from the led one by rounding."""
+    assert outcome("train.cnn", "float16", seed=1007)["status"] == "pass"
+
+
 def test_a_pass_follows_the_sides_that_another_took() -> None:
     one, two = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 2.0, 1.0])
     noting = trajectories.Sides()
