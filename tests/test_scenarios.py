@@ -19,7 +19,12 @@ from diagnose_scenarios.device import Device, HalfSums, put, shaped  # noqa: E40
 from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa: E402
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
-EVERYTHING = [entry for which in scenarios.SETS for entry in scenarios.entries(which)]
+YOUNGEST = ("third", "fourth")
+EVERYTHING = [
+    pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
+    for which in scenarios.SETS
+    for entry in scenarios.entries(which)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +39,7 @@ def one_thread():
 # --- the sets ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entry", EVERYTHING, ids=lambda entry: entry.id)
+@pytest.mark.parametrize("entry", EVERYTHING)
 def test_a_scenario_ends_as_it_says_when_nobody_watches(entry: Entry) -> None:
     """Broken ones end badly, at the step they name; repaired and healthy ones learn."""
     scenario = scenarios.load(entry)

@@ -151,6 +151,7 @@ def test_every_gpu_is_measured_once_and_a_resumed_run_repeats_none(cluster: Any,
     assert traces(seen, "began") == {"n1 0": 1, "n1 1": 1, "n2 0": 1, "n2 1": 2}
 
 
+@pytest.mark.long
 def test_failures_of_all_kinds_are_results(cluster: Any, place: Path) -> None:
     out, seen = place / "out", place / "traces"
     plan = {"n1 0": "die", "n1 1": "raise", "n2 0": "hang"}
@@ -168,6 +169,7 @@ def test_failures_of_all_kinds_are_results(cluster: Any, place: Path) -> None:
     assert traces(seen, "began")["n2 1"] == 1, "the sound one was not repeated with the others"
 
 
+@pytest.mark.long
 def test_a_node_that_is_killed_costs_its_own_gpus_and_resume_gets_them(cluster: Any, place: Path) -> None:
     out, seen = place / "out", place / "traces"
     here: dict[str, Any] = {"run": "killed", "only": ("n1", "n3"), "timeout": 300.0}
@@ -222,6 +224,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "ending",
     [
@@ -265,6 +268,7 @@ def test_two_runs_never_share_a_folder_and_nothing_is_overwritten(cluster: Any, 
     assert {path: path.read_bytes() for path in sorted(out.rglob("*.json"))} == before
 
 
+@pytest.mark.long
 def test_nodes_with_another_version_are_named_before_anything_is_written(
     cluster: Any, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
