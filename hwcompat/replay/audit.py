@@ -64,9 +64,10 @@ def errors(func, name, args, kwargs, out):
     for part_args, part in parts(name, list(args), out):
         if part.dtype not in (torch.float16, torch.bfloat16, torch.float32) or not bool(torch.isfinite(part).all()):
             continue
-        exact = _first(func(*tree_map(_wide, part_args), **tree_map(_wide, kwargs)))
-        factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
-        bound = _first(func(*tree_map(_size, part_args), **{**tree_map(_size, kwargs), **factors}))
+        wide, options = tree_map(_wide, part_args), tree_map(_wide, kwargs)
+        exact = _first(func(*wide, **options))
+        sizes, factors = opfacts.magnitudes(wide, options)
+        bound = _first(func(*sizes, **factors))
         found.append((relative(part, exact, bound), part))
     return found
 
@@ -81,12 +82,6 @@ def relative(part, exact, bound):
 def _wide(value):
     if isinstance(value, torch.Tensor) and value.dtype in referee.FLOATS:
         return value.detach().double()
-    return value
-
-
-def _size(value):
-    if isinstance(value, torch.Tensor) and value.dtype in referee.FLOATS:
-        return value.detach().double().abs()
     return value
 
 

@@ -33,6 +33,16 @@ class Case:
         earlier = [s for s in self.timeline if s.number == self.saved.number - 1 and s.slot is not None]
         return earlier[0] if earlier else None
 
+    @property
+    def steps(self):
+        """The steps from the oldest snapshot at hand to the bad one."""
+        return self.timeline or [self.saved]
+
+    @property
+    def loss(self):
+        """The loss of the live step; None where there was none to read."""
+        return self.reading.loss if self.reading is not None else None
+
     def one_earlier(self):
         """The same case, with the blame on the step before: it left weights that are not finite."""
         steps = [s for s in self.timeline if s.number < self.saved.number]

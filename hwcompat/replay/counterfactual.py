@@ -6,7 +6,7 @@ from typing import Any, List
 import torch
 
 from . import observing, trees
-from .entry import DECAYS, wrapped_steps
+from .entry import DECAYS, before_steps, parameters_of, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
 
@@ -143,14 +143,10 @@ class Counterfactuals:
     def _clipping(self):
         parameters = self.replayer.state.parameters()
 
-        def wrap(optimizer, original):
-            def step(*args, **kwargs):
-                torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], 1.0)
-                return original(*args, **kwargs)
+        def clip(_optimizer):
+            torch.nn.utils.clip_grad_norm_([p for p in parameters if p.grad is not None], 1.0)
 
-            return step
-
-        return wrapped_steps(self.optimizers, wrap)
+        return before_steps(self.optimizers, clip)
 
     @contextlib.contextmanager
     def _without_decay(self):
@@ -162,17 +158,12 @@ class Counterfactuals:
     def _along(self):
         """The gradient of a penalty on squared weights points along them, and is all of it that matters here."""
 
-        def wrap(optimizer, original):
-            def step(*args, **kwargs):
-                with torch.no_grad():
-                    for group in optimizer.param_groups:
-                        for parameter in group["params"]:
-                            _straighten(parameter)
-                return original(*args, **kwargs)
+        def straighten(optimizer):
+            with torch.no_grad():
+                for parameter in parameters_of(optimizer):
+                    _straighten(parameter)
 
-            return step
-
-        return wrapped_steps(self.optimizers, wrap)
+        return before_steps(self.optimizers, straighten)
 
     def _with_groups(self, key, change):
         """Each optimizer step with another value in its groups: no scheduler that sets it between steps undoes that."""

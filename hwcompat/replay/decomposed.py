@@ -12,7 +12,7 @@ from typing import Any, List
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten
 
 from . import opfacts
 
@@ -66,8 +66,8 @@ class Extremes(TorchDispatchMode):
         name = opfacts.name_of(func)
         self.known = self.known and name in _KNOWN
         if name in ADDING:
-            factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
-            self._met(func(*tree_map(_size, args), **{**tree_map(_size, kwargs), **factors}))
+            sizes, options = opfacts.magnitudes(args, kwargs)
+            self._met(func(*sizes, **options))
         elif name in SQUARING:
             self._met([t.double().square().sum() for t in _floats(args)])
         elif name == "mean":
@@ -131,7 +131,3 @@ def _least(tensor):
     values = tensor.detach().abs()
     values = values[values > 0]
     return float(values.min()) if values.numel() else float("inf")
-
-
-def _size(value):
-    return value.abs() if isinstance(value, torch.Tensor) and value.is_floating_point() else value

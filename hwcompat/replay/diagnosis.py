@@ -65,7 +65,7 @@ class Diagnosis:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
-            self.replayer.restore(case.timeline[0] if case.timeline else case.saved)
+            self.replayer.restore(case.steps[0])
             obs = replace(obs, weight_outlier=observing.weight_outlier(self.replayer.roots))
         if hard and not skipped and case.timeline and current_scale(self.state.scaler):
             obs = replace(obs, scale_shift=self._scale_shift(case.timeline[0]))
@@ -95,7 +95,7 @@ class Diagnosis:
 
     def _spoilt_elsewhere(self):
         """Among several processes a bad gradient after a sane loss came in from another one."""
-        loss = self.case.reading.loss if self.case.reading is not None else None
+        loss = self.case.loss
         return self.case.trip == PEER or (distributed() and loss is not None and is_finite(loss))
 
     def _earlier(self, case):
@@ -117,7 +117,7 @@ class Diagnosis:
         if birth is None:
             return None
         obs = self._common(run)
-        device = next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
+        device = _device_of(birth)
         inputs = observing.model_inputs(run)
         return replace(
             obs,
@@ -182,7 +182,7 @@ class Diagnosis:
             gradient_norms=tuple(case.history.gradients),
             optimizer=observing.optimizer_facts(self.state.optimizers),
             input_max=observing.input_max(args, kwargs, inputs),
-            outlier=observing.outlier(case.timeline or [case.saved], inputs),
+            outlier=observing.outlier(case.steps, inputs),
             light=case.light,
             growth=_growth(losses, case.history.weights, shadow_loss),
             batch_size=observing.batch_size(args, kwargs),
@@ -201,7 +201,7 @@ class Diagnosis:
         self.birth = birth
         obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, label_problem=labels.problem(run, birth))
         if birth is not None and birth.args is not None:
-            device = next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
+            device = _device_of(birth)
             obs = replace(
                 obs,
                 root=observing.root_facts(birth, run, inputs, obs.batch_size),
@@ -209,7 +209,7 @@ class Diagnosis:
             )
             obs = replace(obs, without=self._without_vendor(obs, device))
         # How large the weights began, where that is known: later they may have grown.
-        self.replayer.restore(self.case.timeline[0] if self.case.timeline else self.case.saved)
+        self.replayer.restore(self.case.steps[0])
         return replace(
             obs,
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
@@ -244,12 +244,7 @@ class Diagnosis:
         module, output_only, index = _first_bad(case.traced)
         from_output = bool(module)
         same = _same_until(case.traced, trace.read(), index, case.reading, third.value)
-        if (
-            not module
-            and case.reading is not None
-            and case.reading.loss is not None
-            and not is_finite(case.reading.loss)
-        ):
+        if not module and case.loss is not None and not is_finite(case.loss):
             module = LOSS
         elif not module and case.bad_grads:
             module, output_only = case.bad_grads[-1].rpartition(".")[0], True
@@ -274,7 +269,7 @@ class Diagnosis:
         """Counterfactuals, as far as the rules ask for them."""
         case = self.case
         trials = {}
-        timeline = case.timeline if case.timeline else [case.saved]
+        timeline = case.steps
         obs = replace(obs, diverged=runs_away(obs))
         if obs.diverged and not case.not_replayable:
             obs = replace(obs, penalised=self._penalised(timeline[0]), rate_grew=self._rate_grew(timeline))
@@ -287,6 +282,11 @@ class Diagnosis:
             if _ends_the_search(name, trials):
                 break
         return replace(obs, trials=trials, checked=obs.checked + tuple(t.text for t in trials.values()))
+
+
+def _device_of(birth):
+    """The kind of device a birth happened on."""
+    return next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
 
 
 def _differs(pair):

@@ -35,6 +35,24 @@ def wrapped_steps(optimizers, wrap):
                 optimizer.step = old
 
 
+def before_steps(optimizers, action):
+    """`action(optimizer)` before each optimizer step inside."""
+
+    def wrap(optimizer, original):
+        def step(*args, **kwargs):
+            action(optimizer)
+            return original(*args, **kwargs)
+
+        return step
+
+    return wrapped_steps(optimizers, wrap)
+
+
+def parameters_of(optimizer):
+    """The parameters of all groups of an optimizer."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 class Entry:
     """A context around one run of a step.
 
@@ -50,7 +68,7 @@ class Entry:
 
     def __enter__(self):
         self._stack.enter_context(wrapped_steps(self.optimizers, self._wrapped))
-        for parameter in _parameters(self.optimizers):
+        for parameter in (p for optimizer in self.optimizers for p in parameters_of(optimizer)):
             if parameter.requires_grad and parameter.is_leaf:
                 self._stack.callback(parameter.register_hook(self._computed(id(parameter))).remove)
         return self
@@ -77,7 +95,7 @@ class Entry:
         return step
 
     def _look(self, optimizer):
-        parameters = _parameters([optimizer])
+        parameters = parameters_of(optimizer)
         grads = [p.grad for p in parameters if p.grad is not None]
         dense = [g for g in grads if g.layout == torch.strided]
         lived = self._alive & {id(p) for p in parameters}
@@ -99,10 +117,6 @@ def _found_infinity(scaler, optimizer):
         return False
     found = states[id(optimizer)].get("found_inf_per_device") or {}
     return any(float(value) > 0.0 for value in found.values())
-
-
-def _parameters(optimizers):
-    return [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
 
 
 def shift(first, second):

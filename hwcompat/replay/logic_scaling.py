@@ -4,8 +4,6 @@ from .finding import LOSS, OPTIMIZER
 from .verdicts import found, number
 
 HARD_ENDS = ("weights", "loss", "gradient")
-
-
 SILENT = ("still", "zero gradients", "audit", "stalls", "scale")
 
 
@@ -51,18 +49,14 @@ def clipped_while_scaled(obs):
     factor, scale = obs.clipped_scaled
     if not (scale > 16.0 and factor < 0.1):
         return None
-    return found(
+    return _misused(
         obs,
-        "scaler-misuse",
-        "proved",
         (
             "the gradients were clipped (times %s) while still multiplied by the loss scale %s"
             % (number(factor), number(scale)),
             "after unscaling the update is up to %s times too small" % number(scale),
         ),
         "scaler.unscale_(optimizer) before clip_grad_norm_",
-        phase="optimizer",
-        module=OPTIMIZER,
     )
 
 
@@ -71,20 +65,20 @@ def depends_on_scale(obs):
     if not obs.scale_shift:
         return None
     gap, ratio = obs.scale_shift
-    lines = "with a loss scale 16 times smaller %.0f %% of the gradient that the optimizer finds changes" % (100 * gap)
+    line = "with a loss scale 16 times smaller %.0f %% of the gradient that the optimizer finds changes" % (100 * gap)
     if ratio > 4.0:
         return _misused(
-            obs, lines + ": it is still multiplied by the scale", "scaler.step(optimizer), or scaler.unscale_ before it"
+            obs, line + ": it is still multiplied by the scale", "scaler.step(optimizer), or scaler.unscale_ before it"
         )
     if ratio < 0.25:
         return _misused(
             obs,
-            lines + ": it is divided by the scale once too often",
+            line + ": it is divided by the scale once too often",
             "scale each loss once (scaler.scale(loss).backward()) and let scaler.step() alone divide the gradients",
         )
     return _misused(
         obs,
-        lines + ": scaled and unscaled parts are mixed, or something acted on scaled gradients",
+        line + ": scaled and unscaled parts are mixed, or something acted on scaled gradients",
         "scale every loss that is part of the step, and unscale_ before gradients are clipped, added or compared",
     )
 
@@ -99,17 +93,13 @@ def stuck_scale(obs):
             "the last steps were all skipped by a scaler that does not outlive the step: its scale cannot fall",
             "make one GradScaler before the loop and use it in every step",
         )
-    return found(
+    return _misused(
         obs,
-        "scaler-misuse",
-        "proved",
         (
             "the last steps were all skipped, and the loss scale stays at %s" % number(obs.scale or 0.0),
             "with a scale of 1 the same step is finite",
         ),
         "scaler.update() without an argument, once after each step",
-        phase="optimizer",
-        module=OPTIMIZER,
     )
 
 
@@ -136,5 +126,7 @@ def _learns(losses):
     return len(losses) > 4 and sorted(losses[-3:])[1] < 0.7 * losses[0]
 
 
-def _misused(obs, line, remedy):
-    return found(obs, "scaler-misuse", "proved", (line,), remedy, phase="optimizer", module=OPTIMIZER)
+def _misused(obs, lines, remedy):
+    """The finding for one line of evidence, or for several."""
+    lines = (lines,) if isinstance(lines, str) else lines
+    return found(obs, "scaler-misuse", "proved", lines, remedy, phase="optimizer", module=OPTIMIZER)

@@ -1,6 +1,9 @@
 """What the replays know about operators: which write over garbage, which are linear, which break at a point."""
 
 import torch
+from torch.utils._pytree import tree_map
+
+from .attention import is_attention
 
 
 def words(text):
@@ -163,7 +166,7 @@ def is_basic(name):
     """Whether a wrong result of this operator, or of its backward, can only come from a device or a wrong kernel."""
     for end in ("_backward_data", "_backward"):
         name = name[: -len(end)] if name.endswith(end) else name
-    return name.rstrip("_") in BASIC or "scaled_dot_product" in name
+    return name.rstrip("_") in BASIC or is_attention(name)
 
 
 def name_of(func):
@@ -201,6 +204,16 @@ def numbers(args, kwargs):
         elif isinstance(value, (list, tuple)):
             found += [float(v) for v in value if isinstance(v, (int, float))]
     return found
+
+
+def magnitudes(args, kwargs):
+    """The arguments of a bound: float tensors, and the factors alpha and beta, by their magnitude."""
+    factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
+    return tree_map(_magnitude, list(args)), {**tree_map(_magnitude, dict(kwargs)), **factors}
+
+
+def _magnitude(value):
+    return value.abs() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 def meant_infinity(name, args, kwargs, outputs):

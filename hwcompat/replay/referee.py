@@ -95,17 +95,10 @@ def bound(func, name, args, kwargs):
     if name not in opfacts.LINEAR and name not in opfacts.ADDING:
         return None
     args, kwargs = arguments(name, args, kwargs)
-    factors = {key: abs(kwargs[key]) for key in ("alpha", "beta") if key in kwargs}
-    made = truth(func, name, tree_map(_magnitude, args), {**tree_map(_magnitude, kwargs), **factors})
+    made = truth(func, name, *opfacts.magnitudes(args, kwargs))
     if name == "mean" and made is not None:
         return made * (args[0].numel() / max(1, made.numel()))
     return made
-
-
-def _magnitude(value):
-    if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
-        return value.abs()
-    return value
 
 
 def terms(name, args):
