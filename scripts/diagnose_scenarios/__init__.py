@@ -3,8 +3,8 @@ fourth/ and fifth/, found by listing.
 
 listed/ follows a published table of failures; second/ was written apart from the program that it judges, from failures
 that users reported; third/ and fourth/ likewise, later, over more kinds of net and loop, each with mechanisms of its
-own and complete before the program was first run on any of it. fifth/ rebuilds trainings of public reports, whose threads
-found the cause; each file names its report. All hold for every broken training the same training repaired.
+own and complete before the program was first run on any of it. fifth/ rebuilds trainings of public reports whose
+threads found the cause; each file names its report. All hold for every broken training the same training repaired.
 """
 
 from __future__ import annotations
