@@ -19,15 +19,19 @@ CONVOLUTION_SLACK = 4.0
 
 
 class Auditor(TorchDispatchMode):
-    """Runs every operator as it is and compares linear ones; `suspects` holds the first wrong one, ready to replay."""
+    """Runs every operator as it is and compares linear ones.
+
+    `suspects` holds the first wrong one; `lone`: a normalisation was taken over groups of one value each.
+    """
 
     def __init__(self):
         super().__init__()
-        self.suspects, self.looked = [], 0
+        self.suspects, self.looked, self.lone = [], 0, False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         out = func(*args, **(kwargs or {}))
         name = opfacts.name_of(func)
+        self.lone = self.lone or opfacts.lone(name, args)
         if name in opfacts.LINEAR and not self.suspects:
             self.looked += 1
             if wrong(func, name, args, kwargs or {}, out):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Tuple
 
 from .rerun import Saved
+from .tripwire import Reading
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Case:
     traced: List[Any] = field(default_factory=list)
     names: Dict[int, str] = field(default_factory=dict)
     bad_grads: List[str] = field(default_factory=list)
+    bad_weights: List[str] = field(default_factory=list)
     not_replayable: Tuple[str, ...] = ()
     exact: bool = True
     compiled: bool = False
@@ -43,6 +45,12 @@ class Case:
         """The loss of the live step; None where there was none to read."""
         return self.reading.loss if self.reading is not None else None
 
+    def _reading_before(self):
+        """Loss and gradient of the step before; an exception left no reading of its own behind it."""
+        at = -1 if self.trip == "error" else -2
+        losses, gradients = self.history.losses, self.history.gradients
+        return Reading(losses[at], gradients[at], None, None) if len(losses) >= -at else None
+
     def one_earlier(self):
         """The same case, with the blame on the step before: it left weights that are not finite."""
         steps = [s for s in self.timeline if s.number < self.saved.number]
@@ -51,8 +59,9 @@ class Case:
             trip="weights",
             saved=self.before,
             timeline=steps,
-            reading=None,
+            reading=self._reading_before(),
             skipped=False,
             traced=[],
             bad_grads=[],
+            bad_weights=[],
         )

@@ -4,10 +4,14 @@ import contextlib
 from typing import Any, List
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
-from . import observing, trees
+from . import observing, opfacts, trees
 from .entry import DECAYS, before_steps, parameters_of, wrapped_steps
 from .observations import Trial
+from .recorder import rescales
+from .shadow import key_of
 from .tripwire import is_finite
 
 ROUNDS = 3
@@ -21,8 +25,9 @@ HOPELESS = 100.0
 class Counterfactuals:
     """Runs trials over a timeline: steps in order, of which the first has a snapshot."""
 
-    def __init__(self, replayer, timeline, inputs, outlier=None):
+    def __init__(self, replayer, timeline, inputs, outlier=None, stale=()):
         self.replayer, self.timeline, self.inputs, self.largest = replayer, timeline, inputs, outlier
+        self.left_behind = [p for p in replayer.state.parameters() if id(p) in stale]
         self.optimizers = replayer.state.optimizers
 
     def baseline(self):
@@ -32,14 +37,23 @@ class Counterfactuals:
     def zero_grad(self):
         return self._run("with the gradients cleared before each step", each=self._clear)
 
+    def stale(self):
+        return self._run("with the gradients that each optimizer leaves on the others cleared", around=self._clearing)
+
     def weight_decay(self):
         return self._run("without weight decay", around=self._without_decay)
+
+    def own_decay(self):
+        return self._run("without what the step itself multiplies its weights by", around=self._left_alone)
 
     def penalty(self):
         return self._run("without the part of each gradient that points along its weights", around=self._along)
 
     def eps(self):
         return self._run("with eps at least 1e-4", around=self._with_groups("eps", lambda v: max(v, 1e-4)))
+
+    def smaller_eps(self):
+        return self._run("with eps at most 1e-8", around=self._with_groups("eps", lambda v: min(v, 1e-8)))
 
     def lr(self):
         for factor in (0.1, 0.01, 1e-4, 1e-8, 1e-12):
@@ -94,6 +108,15 @@ class Counterfactuals:
     def _clear(self):
         for parameter in self.replayer.state.parameters():
             parameter.grad = None
+
+    def _clearing(self):
+        def clear(optimizer):
+            own = {id(p) for p in parameters_of(optimizer)}
+            for parameter in self.left_behind:
+                if id(parameter) not in own:
+                    parameter.grad = None
+
+        return before_steps(self.optimizers, clear)
 
     def _default_init(self):
         for module in self.replayer.state.modules:
@@ -155,6 +178,9 @@ class Counterfactuals:
                 stack.enter_context(self._with_groups(key, lambda v: 0.0)())
             yield
 
+    def _left_alone(self):
+        return _LeftAlone({key_of(p) for p in self.replayer.state.parameters() if trees.is_plain(p)}, self.optimizers)
+
     def _along(self):
         """The gradient of a penalty on squared weights points along them, and is all of it that matters here."""
 
@@ -183,6 +209,39 @@ class Counterfactuals:
             return step
 
         return lambda: wrapped_steps(self.optimizers, wrap)
+
+
+class _LeftAlone(TorchDispatchMode):
+    """Whoever makes a weight a multiple of itself, and is no optimizer, finds it unchanged. `weights`: their keys."""
+
+    def __init__(self, weights, optimizers):
+        super().__init__()
+        self.weights, self.optimizers, self.stepping = weights, optimizers, 0
+
+    def __enter__(self):
+        self.steps = wrapped_steps(self.optimizers, self._inside)
+        self.steps.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self.steps.__exit__(None, None, None)
+
+    def _inside(self, _optimizer, original):
+        def step(*args, **kwargs):
+            self.stepping += 1
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self.stepping -= 1
+
+        return step
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [t for t in tree_flatten((args, kwargs or {}))[0] if isinstance(t, torch.Tensor)]
+        if not self.stepping and rescales(opfacts.name_of(func), tensors, self.weights):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _straighten(parameter):

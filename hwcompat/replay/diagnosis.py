@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
-from . import entry, labels, logic, observing, opreplay, places, vendor
-from .counterfactual import OUTSIZED, Counterfactuals
-from .finding import LOSS
-from .logic_training import ASLEEP
+from . import entry, labels, live, logic, observing, opreplay, places, trials, tripwire, vendor
+from .counterfactual import Counterfactuals
+from .finding import LOSS, OPTIMIZER
 from .observations import Observations
 from .ranks import PEER
 from .rerun import current_scale, distributed
@@ -19,8 +19,9 @@ APART = 16.0
 ROUNDING = 0.1
 """Share of the gradient that the loss scale may change: bfloat16 sums rounded in another order change far less."""
 
-HARD = ("weights", "loss", "gradient", "skipped", "error")
-MANY = 8
+MOST = 8
+"""Linear operators of one module that are replayed, at most."""
+
 SHADOW = "the step in float64 beside it"
 
 
@@ -29,7 +30,8 @@ class Diagnosis:
 
     def __init__(self, replayer, case):
         self.replayer, self.case, self.state = replayer, case, replayer.state
-        self.birth, self.run = None, None
+        self.birth, self.next = None, None
+        self.run: Any = None
 
     def finding(self):
         """The finding, or None where the step turns out to be healthy."""
@@ -45,7 +47,7 @@ class Diagnosis:
         skipped = case.skipped and case.trip != "weights"  # a skip that left bad weights behind kept nothing away
         scale = 1.0 if skipped else None
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
-        hard = case.trip in HARD
+        hard = case.trip in trials.HARD
         if case.skipped and case.stuck and run.error is None and self._skipped_for_the_scale(run):
             return replace(self._common(run), scale_stuck=True)
         if case.trip == "skipped" and not run.bad and run.error is None:
@@ -101,6 +103,7 @@ class Diagnosis:
     def _earlier(self, case):
         """The weights were bad when the step began: the step before is the one to look at."""
         earlier = Diagnosis(self.replayer, case.one_earlier())
+        earlier.next = case.saved
         obs = earlier.observe()
         self.birth = earlier.birth
         return obs
@@ -175,6 +178,9 @@ class Diagnosis:
             clipped_scaled=events.clipped_scaled,
             optimizer_ran=events.optimizer_ran,
             past_infinity=run.entry.past_infinity,
+            rescaled=events.rescaled,
+            stale=len(run.entry.stale),
+            lone=events.lone or (),
             scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
             scaler_given=scaler is not None,
             scale=case.scale,
@@ -184,7 +190,7 @@ class Diagnosis:
             input_max=observing.input_max(args, kwargs, inputs),
             outlier=observing.outlier(case.steps, inputs),
             light=case.light,
-            growth=_growth(losses, case.history.weights, shadow_loss),
+            growth=trials.growth(losses, case.history.weights, shadow_loss),
             batch_size=observing.batch_size(args, kwargs),
             checked=("the step again under the recorder",) + ((SHADOW,) if run.recorder.shadows.alive else ()),
             not_checked=() if run.recorder.shadows.alive else ("%s: %s" % (SHADOW, run.recorder.shadows.why),),
@@ -193,6 +199,7 @@ class Diagnosis:
     def _births(self, obs, run):
         inputs = observing.model_inputs(run)
         birth, sources = observing.root_birth(run, self.state)
+        spoilt = {name.rpartition(".")[0] for name in live.bad_weights(self.replayer.roots)}
         batch_bad = observing.bad_batch(sources, inputs, birth)
         weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith("batch")), "")
         if weights:
@@ -204,7 +211,7 @@ class Diagnosis:
             device = _device_of(birth)
             obs = replace(
                 obs,
-                root=observing.root_facts(birth, run, inputs, obs.batch_size),
+                root=_placed(observing.root_facts(birth, run, inputs, obs.batch_size), spoilt),
                 replay=opreplay.examine(birth, device=device),
             )
             obs = replace(obs, without=self._without_vendor(obs, device))
@@ -258,30 +265,65 @@ class Diagnosis:
             exact=obs.exact and again.value == third.value,
             not_replayable=obs.not_replayable + places.hooks_of_others(self.replayer.roots),
         )
-        return replace(obs, audit=self._operators_of(module))
+        return replace(obs, audit=self._operators_of(module), lost_update=self._lost_update(obs, again, third))
+
+    def _lost_update(self, obs, again, third):
+        """The weight that the live step spoilt though its loss and gradients were those of both re-runs; or ''.
+
+        Only torch's own optimizers, whose whole state is known, can be cleared of it.
+        """
+        case, reading = self.case, self.case.reading
+        gradient = tripwire.gradient_norm(self.state.parameters())  # of the last re-run
+        spoilt = case.bad_weights or self._bad_at_the_next_step()
+        known = all(_keeps_no_secrets(optimizer) for optimizer in self.state.optimizers)
+        if case.trip != "weights" or not spoilt or not known or reading is None or not obs.exact or obs.not_replayable:
+            return ""
+        pairs = ((reading.loss, again.value), (again.value, third.value), (reading.gradient, gradient))
+        same = all(a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6) for a, b in pairs)
+        return spoilt[0] if same else ""
+
+    def _bad_at_the_next_step(self):
+        """Names of the weights that were not finite when the step after this one began, where it has a snapshot."""
+        if self.next is None:
+            return []
+        self.replayer.restore(self.next)
+        return live.bad_weights(self.replayer.roots)
 
     def _operators_of(self, module):
         """Evidence on every linear operator of the module that was wrong once."""
         run = self.replayer.recorded(self.case.saved, shadow=False, wanted=lambda place: place[0] == module)
-        return [opreplay.examine(kept) for kept in run.recorder.kept_ops[:MANY]]
+        return [opreplay.examine(kept) for kept in run.recorder.kept_ops[:MOST]]
 
     def _trials(self, obs):
         """Counterfactuals, as far as the rules ask for them."""
         case = self.case
-        trials = {}
+        done = {}
         timeline = case.steps
-        obs = replace(obs, diverged=runs_away(obs))
+        obs = replace(obs, diverged=trials.runs_away(obs))
         if obs.diverged and not case.not_replayable:
             obs = replace(obs, penalised=self._penalised(timeline[0]), rate_grew=self._rate_grew(timeline))
-        names = wanted_trials(obs, case)
+        names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs
-        runner = Counterfactuals(self.replayer, timeline, observing.model_inputs(self.run), obs.outlier)
+        runner = Counterfactuals(
+            self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale
+        )
         for name in names:
-            trials[name] = getattr(runner, name)()
-            if _ends_the_search(name, trials):
+            done[name] = getattr(runner, name)()
+            if _ends_the_search(name, done):
                 break
-        return replace(obs, trials=trials, checked=obs.checked + tuple(t.text for t in trials.values()))
+        return replace(obs, trials=done, checked=obs.checked + tuple(t.text for t in done.values()))
+
+
+def _placed(root, spoilt):
+    """The root; where an optimizer spoilt the weights of several modules, none of them is the place."""
+    return replace(root, module=OPTIMIZER) if root.phase == "optimizer" and len(spoilt) > 1 else root
+
+
+def _keeps_no_secrets(optimizer):
+    """Whether an optimizer is torch's own and nobody hooked into it."""
+    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    return type(optimizer).__module__.startswith("torch.optim") and not any(getattr(optimizer, h, None) for h in hooks)
 
 
 def _device_of(birth):
@@ -294,10 +336,10 @@ def _differs(pair):
     return bool(shift) and shift[0] > ROUNDING
 
 
-def _ends_the_search(name, trials):
+def _ends_the_search(name, done):
     """A change that helps ends the search; where nothing is bad it must help more than no change at all."""
-    same = trials.get("baseline")
-    return name != "baseline" and (trials[name].better if same is None else trials[name].revives(same))
+    same = done.get("baseline")
+    return name != "baseline" and (done[name].better if same is None else done[name].revives(same))
 
 
 def _foreign(run):
@@ -306,97 +348,6 @@ def _foreign(run):
         return ()
     (module, phase, _line), name = run.recorder.foreign
     return module, phase, name
-
-
-def wanted_trials(obs, case):
-    """Which counterfactuals can decide anything here, in the order of the rules."""
-    if (
-        obs.batch_bad
-        or obs.error
-        or not obs.reproduced
-        or (obs.replay and obs.replay.certified and obs.replay.first_finite)
-    ):
-        return []
-    if obs.trip == "zero gradients":
-        return _trials_for_silence(obs, case)
-    if obs.trip == "shrinks":
-        return ["baseline", "weight_decay"]
-    if obs.trip not in HARD + ("diverges",):
-        return []
-    facts, names = obs.optimizer, []
-    diverged = obs.diverged
-    if diverged:
-        if any(grad is not None for _p, grad in case.saved.slot.grads):
-            names.append("zero_grad")
-        if facts.weight_decay * facts.lr > 0.1:
-            names.append("weight_decay")
-        if obs.penalised:
-            names.append("penalty")
-    if obs.outlier.ratio > 1e3:
-        names.append("outlier")
-    if obs.input_max > 10.0:
-        names.append("input")
-    recurrent = bool(obs.root and obs.root.calls >= MANY)
-    if (
-        obs.weight_outlier[1] > 3.0
-        and not (recurrent and diverged)
-        and (not case.timeline or case.timeline[0].number == 0)
-    ):
-        names.append("init")
-    if diverged:
-        if recurrent or (_spike(obs.gradient_norms) and not obs.rate_grew):
-            names.append("clip")
-        names.append("lr")
-    return names
-
-
-def _spike(norms):
-    """Whether the gradient was of one size for some steps, and then a hundred times larger: that is a cliff. With a
-    learning rate that is too high it grows from step to step."""
-    known = [v for v in norms if v is not None and is_finite(v)]
-    before, last = known[:-2], known[-2:]
-    if len(before) < 3 or not min(before) > 0.0:
-        return False
-    middle = sorted(before)[len(before) // 2]
-    return max(before) < 10.0 * middle and max(last) > 100.0 * middle
-
-
-def runs_away(obs):
-    """Whether the steps before were part of it: the loss or the weights grew, or float32 itself was too narrow."""
-    wide = obs.root and obs.replay and obs.replay.limit > 1e6 and obs.replay.first_finite and obs.replay.true_max > 1e38
-    return (
-        obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(obs.growth > 10.0 or obs.trip == "diverges" or wide)
-    )
-
-
-def _trials_for_silence(obs, case):
-    if obs.grads.lost > 0.05 or obs.cleared:
-        return []
-    asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)
-    if len(obs.zero_matrices) >= 2 or asleep:
-        return ["baseline", "init"]
-    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
-    names += ["input"] if obs.input_max > 10.0 else []
-    names += ["lr"] if obs.growth > 2.0 else []
-    return ["baseline", *names] if names else []
-
-
-def _moved_far(case):
-    """Whether the weights grew since the start: then their size is no matter of how they began."""
-    norms = [v for v in case.history.weights if v is not None and is_finite(v)]
-    return len(norms) > 1 and norms[-1] > 2.0 * norms[0]
-
-
-def _growth(losses, weights, shadow_loss):
-    """How many times the loss, or the norm of the weights, grew since the first step."""
-    found = [1.0]
-    if losses and is_finite(losses[0]):
-        known = [abs(v) for v in losses + ((shadow_loss,) if shadow_loss is not None else ()) if is_finite(v)]
-        found.append(max(known) / max(abs(losses[0]), 1e-2))
-    norms = [v for v in weights if v is not None and is_finite(v)]
-    if len(norms) > 1 and norms[0]:
-        found.append(max(norms) / norms[0])
-    return max(found)
 
 
 def _error_facts(run):

@@ -56,28 +56,34 @@ def parameters_of(optimizer):
 class Entry:
     """A context around one run of a step.
 
-    `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped
-    although the scaler had found a gradient that is not finite. `gradients`: what each step found, through `read` (a
-    float64 shadow for instance), if that is given.
+    `stale`: ids of parameters whose gradient still held what was left before another optimizer's step when backward
+    added to it. `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it
+    stepped although the scaler had found a gradient that is not finite. `gradients`: what each step found, through
+    `read` (a float64 shadow for instance), if that is given.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
         self.optimizers, self.scaler, self.read = optimizers, scaler, read
         self.cleared, self.past_infinity, self.gradients = False, False, []
+        self.stale, self._left = set(), set()
         self._alive, self._stack = set(), contextlib.ExitStack()
 
     def __enter__(self):
         self._stack.enter_context(wrapped_steps(self.optimizers, self._wrapped))
         for parameter in (p for optimizer in self.optimizers for p in parameters_of(optimizer)):
             if parameter.requires_grad and parameter.is_leaf:
-                self._stack.callback(parameter.register_hook(self._computed(id(parameter))).remove)
+                self._stack.callback(parameter.register_hook(self._computed(parameter)).remove)
         return self
 
     def __exit__(self, *error):
         self._stack.close()
 
-    def _computed(self, key):
+    def _computed(self, parameter):
+        key = id(parameter)
+
         def hook(grad):
+            if key in self._left and _alive(parameter):
+                self.stale.add(key)
             if key not in self._alive:
                 with referee.alone(), torch.no_grad():
                     if grad.layout == torch.strided and bool(grad.any()):
@@ -90,9 +96,17 @@ class Entry:
             if not args and not kwargs.get("closure"):
                 with referee.alone(), torch.no_grad():
                     self._look(optimizer)
-            return original(*args, **kwargs)
+            done = original(*args, **kwargs)
+            self._leaves(optimizer)
+            return done
 
         return step
+
+    def _leaves(self, optimizer):
+        """After a step of one optimizer: the gradients that lie on the parameters of the others."""
+        own = {id(p) for p in parameters_of(optimizer)}
+        others = [p for other in self.optimizers for p in parameters_of(other) if id(p) not in own]
+        self._left |= {id(p) for p in others if _alive(p)}
 
     def _look(self, optimizer):
         parameters = parameters_of(optimizer)
@@ -104,6 +118,13 @@ class Entry:
         self.past_infinity = self.past_infinity or _found_infinity(self.scaler, optimizer)
         if self.read is not None and not takes_scaled(optimizer):
             self.gradients += [self.read(grad).clone() for grad in dense]
+
+
+def _alive(parameter):
+    """Whether a gradient that is not 0 lies on a parameter."""
+    grad = parameter.grad
+    with referee.alone(), torch.no_grad():
+        return grad is not None and grad.layout == torch.strided and bool(grad.any())
 
 
 def takes_scaled(optimizer):

@@ -200,6 +200,8 @@ def full_mask(obs):
 def batch_statistics(obs):
     """A variance of one value."""
     root = obs.root
+    if root is None and obs.lone and obs.trip in ("lone", "zero gradients"):
+        return _nothing_left(obs)
     if not (root and root.nan and (root.single or (root.counted and obs.batch_size == 1))):
         return None
     what = (
@@ -213,6 +215,22 @@ def batch_statistics(obs):
         "proved",
         (birth_line(obs), what + " over a single value"),
         "drop_last=True in the DataLoader, or a normalisation that does not need the batch (GroupNorm, LayerNorm)",
+    )
+
+
+def _nothing_left(obs):
+    """Each value is its own mean: no input, and no gradient, gets past it."""
+    return found(
+        obs,
+        "batch-statistics",
+        "proved",
+        (
+            "%s normalises groups of a single value: nothing but its bias is left" % obs.lone[1],
+            "the loss went from %s to %s" % (number(obs.losses[0]), number(obs.losses[-1])) if obs.losses else "",
+        ),
+        "normalise over more values: fewer groups, larger maps, or another dimension",
+        phase="forward",
+        module=obs.lone[0],
     )
 
 

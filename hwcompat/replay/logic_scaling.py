@@ -1,6 +1,7 @@
 """Rules about 16-bit gradients and the loss scale."""
 
 from .finding import LOSS, OPTIMIZER
+from .tripwire import learns
 from .verdicts import found, number
 
 HARD_ENDS = ("weights", "loss", "gradient")
@@ -105,7 +106,9 @@ def stuck_scale(obs):
 
 def gradients_lost(obs):
     """Gradients that are exactly 0 and are not in float64."""
-    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.lost <= 1 or _learns(obs.losses):
+    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.lost <= 1:
+        return None
+    if learns(obs.losses):  # then vanishing gradients are the end of a training that went well
         return None
     return found(
         obs,
@@ -119,11 +122,6 @@ def gradients_lost(obs):
         phase="backward",
         module=obs.first_bad_module[0] or LOSS,
     )
-
-
-def _learns(losses):
-    """Whether the loss has come down: then vanishing gradients are the end of a training that went well."""
-    return len(losses) > 4 and sorted(losses[-3:])[1] < 0.7 * losses[0]
 
 
 def _misused(obs, lines, remedy):

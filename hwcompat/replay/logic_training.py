@@ -134,10 +134,10 @@ def asleep_from_the_start(obs):
 
 def dead(obs):
     """The gradient vanished; the first single change with which the same steps end far lower is the cause."""
-    if obs.trip not in ("zero gradients", "shrinks"):
+    if obs.trip not in STILL:
         return None
     same = obs.trial("baseline")
-    if obs.trip == "shrinks" and not (same and same.stands_still):
+    if obs.trip != "zero gradients" and not (same and same.stands_still):
         return None  # a decay that takes weights away while the model learns does what it is for
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
@@ -147,7 +147,7 @@ def dead(obs):
                 obs,
                 cause,
                 "by counterfactual",
-                (still if obs.trip != "shrinks" else "the weights shrink towards 0", same.text, trial.text),
+                (STILL[obs.trip] or still, same.text, trial.text),
                 remedy,
                 phase=PHASE_OF.get(cause, "optimizer"),
                 module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
@@ -155,7 +155,15 @@ def dead(obs):
     return None
 
 
-QUIET = ("weight_decay", "input", "lr")
+STILL = {
+    "zero gradients": "",
+    "shrinks": "the weights shrink towards 0",
+    "erases": "the decay alone takes more than half of the weights away at every step",
+    "eps": "eps is more than 100 times every root of a mean square that it is added to: the steps are all but 0",
+}
+"""Trips of trainings that stand still, and what is seen of them."""
+
+QUIET = ("weight_decay", "smaller_eps", "input", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 
@@ -179,6 +187,8 @@ def not_reproduced(obs):
     """The step was bad once; from the same state it is not."""
     if obs.reproduced or obs.error is not None:
         return None
+    if obs.lost_update:
+        return _lost_update(obs)
     module, output_only = obs.first_bad_module
     if obs.live_input_bad:
         return found(
@@ -213,6 +223,24 @@ def not_reproduced(obs):
         kind="transient",
         phase=_live_phase(obs, module),
         module=module,
+    )
+
+
+def _lost_update(obs):
+    """Loss and gradients were the same in the live step, and one weight was not: only the update came between them."""
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            "run again from the same state the step is finite, twice and with the same loss and gradient norm",
+            "in the live step loss and gradients were these, and %s came out of the optimizer not finite"
+            % obs.lost_update,
+        ),
+        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
+        kind="transient",
+        phase="optimizer",
+        module=obs.lost_update.rpartition(".")[0],
     )
 
 
@@ -264,8 +292,7 @@ def optimizer_eps(obs):
         "optimizer-eps",
         "proved",
         (birth_line(obs), "eps=%g is 0 in the type of the weights" % obs.optimizer.eps),
-        "eps=1e-4 for half weights, or keep float32 weights and use autocast",
-        module=OPTIMIZER,
+        "eps=1e-4 for half weights, or keep float32 weights and use autocast" if obs.optimizer.eps else "eps=1e-8",
     )
 
 
@@ -294,9 +321,20 @@ PHASE_OF = {"exploding-gradients": "backward", "input-scale": "data", "initialis
 
 CHANGES = (
     ("zero_grad", "zero-grad", "optimizer.zero_grad() at the start of each step"),
+    (
+        "stale",
+        "zero-grad",
+        "clear all gradients before each backward(): one loss leaves some on the other optimizer's",
+    ),
     ("weight_decay", "weight-decay", "lower the weight decay: lr * weight_decay must stay well below 1"),
+    (
+        "own_decay",
+        "weight-decay",
+        "the step itself makes its weights larger each time: take that out",
+    ),
     ("penalty", "weight-decay", "lower the factor of the penalty on the weights: most of the loss is that penalty"),
     ("eps", "optimizer-eps", "raise eps"),
+    ("smaller_eps", "optimizer-eps", "lower eps: 1e-8 is usual, 1e-4 for half weights"),
     ("input", "input-scale", "normalise the inputs (for example / 255, or to mean 0, std 1)"),
     ("init", "initialisation", "use the layers' default initialisation"),
     ("clip", "exploding-gradients", "clip the gradient norm: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),

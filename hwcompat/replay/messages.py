@@ -6,6 +6,16 @@ ERRORS = (
         "batch-statistics",
         "use LayerNorm or GroupNorm where the image is down to one pixel",
     ),
+    (
+        "cannot be converted to type c10::Half without overflow",
+        "fp16-overflow",
+        "fill with torch.finfo(tensor.dtype).min, or compute this in float32: float16 ends at 65504",
+    ),
+    (
+        "cannot be converted to type at::Half without overflow",
+        "fp16-overflow",
+        "fill with torch.finfo(tensor.dtype).min, or compute this in float32: float16 ends at 65504",
+    ),
     ("is singular", "division-by-zero", "add a small multiple of the identity before inverting"),
     ("not positive-definite", "division-by-zero", "add a small multiple of the identity before factorising"),
     (

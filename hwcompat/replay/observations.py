@@ -163,6 +163,10 @@ class Observations:
     without: Any = None
     scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0
+    lost_update: str = ""
+    stale: int = 0
+    rescaled: float = 0.0
+    lone: Tuple[str, ...] = ()
 
     def trial(self, name):
         """The counterfactual of this name, or None where it was not run."""

@@ -7,7 +7,7 @@ from . import opfacts, trees
 from .entry import decay_of
 from .finding import LOSS
 from .observations import Gradients, OptimizerFacts, Outlier, Root
-from .recorder import _key, all_finite
+from .recorder import _key, all_finite, is_mask
 
 LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
 
@@ -68,19 +68,12 @@ def bad_batch(sources, inputs, birth):
             continue
         if tensor.layout != torch.strided:
             return path, None, is_label(path, inputs)
-        if birth is not None and _is_mask(tensor):
+        if birth is not None and is_mask(tensor):
             continue
         bad = ~torch.isfinite(tensor)
         sample = int(bad.reshape(bad.shape[0], -1).any(1).nonzero()[0]) if tensor.dim() else None
         return path, sample, is_label(path, inputs)
     return None
-
-
-def _is_mask(tensor):
-    """Whether a tensor hides some positions and leaves the others as they are: -inf, and one other value."""
-    bad = ~torch.isfinite(tensor)
-    others = tensor[~bad]
-    return bool((tensor[bad] == float("-inf")).all()) and (not others.numel() or bool((others == others[0]).all()))
 
 
 def started_bad(run):

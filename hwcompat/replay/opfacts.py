@@ -126,6 +126,21 @@ PASSING = words(
 )
 """What comes out of these was made by what made their input."""
 
+RESCALING = words("mul_ div_ add_ sub_")
+"""In-place operators that make a tensor a multiple of itself where they are given nothing else."""
+
+
+def lone(name, args):
+    """Whether a normalisation was taken over groups of one value each: nothing but the bias is left of its input."""
+    if name == "native_group_norm":
+        samples, groups = args[3], args[6]
+        return bool(args[0].numel()) and args[0].numel() == samples * groups
+    if name == "native_layer_norm":
+        shape = [args[1]] if isinstance(args[1], int) else list(args[1])
+        return all(size == 1 for size in shape)
+    return False
+
+
 MULTIPLYING = words(
     """
     cumprod prod matrix_power linalg_matrix_power chain_matmul linalg_multi_dot

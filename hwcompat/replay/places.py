@@ -11,6 +11,7 @@ import torch
 from . import referee, trees
 from .entry import wrapped_steps
 from .finding import DATA, LOSS, OPTIMIZER
+from .owners import Owners
 
 NO_SEQUENCE = 1 << 60
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -24,6 +25,7 @@ class Places:
     def __init__(self, roots, optimizers):
         self.names, self.optimizers = names_of(roots), optimizers
         self.top = {id(root) for root in roots}
+        self.owners = Owners(_owned(roots, self.names))
         self.stack, self.entered, self.in_optimizer = [], False, 0
         self.known, self.forward = [], {}
         self.calls, self.top_inputs, self.gains = {}, [], {}
@@ -46,6 +48,7 @@ class Places:
     def _inside(self, optimizer, original):
         def step(*args, **kwargs):
             self.in_optimizer += 1
+            self.owners.enter(optimizer)
             try:
                 return original(*args, **kwargs)
             finally:
@@ -130,6 +133,14 @@ def names_of(roots):
         for name, module in root.named_modules():
             names.setdefault(id(module), clean_name(".".join(part for part in (prefix, name) if part)))
     return names
+
+
+def _owned(roots, names):
+    """(name of a module, a parameter of its own), for all parameters below the roots."""
+    for module in (module for root in roots for module in root.modules()):
+        for parameter in module._parameters.values():
+            if parameter is not None:
+                yield names[id(module)], parameter
 
 
 WRAPPERS = ("_orig_mod", "_checkpoint_wrapped_module")

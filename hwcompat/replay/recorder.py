@@ -5,8 +5,8 @@ remembers which births its content goes back to; a finite output forgets them, s
 the birth too. Births are told in order of time over forward, backward and optimizer.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, FrozenSet, Optional, Tuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,6 +20,8 @@ POOLED = frozenset(("pooled",))
 """Taint of what was computed over samples: no single sample or label is to blame for it."""
 
 WEIGHTS = frozenset(("weights",))
+DRAWN = frozenset(("drawn",))
+"""Taint of random numbers: what is made of them and of weights is no penalty on the weights."""
 
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
@@ -58,8 +60,9 @@ class Events:
     grads_zeroed: bool = False
     clipped_scaled: Tuple[float, ...] = ()
     optimizer_ran: bool = False
-    half_ops: Dict[str, int] = field(default_factory=dict)
     penalty: float = 0.0
+    rescaled: float = 0.0
+    lone: Optional[Tuple[str, str]] = None
 
 
 class Recorder(TorchDispatchMode):
@@ -80,9 +83,10 @@ class Recorder(TorchDispatchMode):
         self.wanted, self.kept_ops = None, []
         self.largest: Optional[float] = None
         self.bad_sources = {}
+        self.weights = {_key(t) for name, t in sources if name == "weights"}
         for index, (name, tensor) in enumerate(sources):
             values = tensor.detach()._values() if tensor.layout == torch.sparse_coo else tensor
-            if _checkable(values) and not all_finite(values):
+            if _checkable(values) and not all_finite(values) and not (name == "buffers" and is_mask(values)):
                 self.bad_sources[-1 - index] = (name, tensor.detach().clone())
                 self.carried[_key(tensor)] = frozenset((-1 - index,))
 
@@ -106,6 +110,8 @@ class Recorder(TorchDispatchMode):
             self.raised = (name, spot, error, args, kwargs)
             raise
         self._event(name, args, spot)
+        if spot[1] == "optimizer":
+            spot = self._whose(spot, args, out)
         self.shadows.after(func, name, given, out, (args, kwargs))
         self._look(func, name, before or (args, kwargs), out, spot, tensors, given_kept)
         return out
@@ -123,6 +129,10 @@ class Recorder(TorchDispatchMode):
         if self.largest is not None:
             sizes = [float(t.detach().abs().max()) for t in outputs if name not in opfacts.UNFILLED]
             self.largest = max([self.largest, *sizes])
+        if spot[1] != "optimizer" and rescales(name, tensors, self.weights):
+            self._rescaled(inputs[0], tensors[0])
+        if opfacts.lone(name, given[0]) and self.events.lone is None:
+            self.events.lone = (spot[0], name)
         self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
@@ -134,6 +144,8 @@ class Recorder(TorchDispatchMode):
                 self._bad(func, name, given, out, spot, tensors, inputs, bad, shadow_given, producers, taints)
         if taint != WEIGHTS and any(_over_the_batch(name, t, out) for t in tensors[:1] for out in outputs):
             taint = taint | POOLED
+        if opfacts.is_random(func):
+            taint = taint | DRAWN
         if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
             self._penalty(outputs)
         for tensor in outputs:
@@ -143,6 +155,19 @@ class Recorder(TorchDispatchMode):
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
             if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
+
+    def _whose(self, spot, args, out):
+        """The place of an operator inside an optimizer; where it spoils the numbers of one module, that module."""
+        owners = self.places.owners
+        owners.follow(args, out)
+        module = owners.of_bad(args, out, lambda t: _checkable(t) and not all_finite(t))
+        return (next(iter(module)), *spot[1:]) if len(module) == 1 else spot
+
+    def _rescaled(self, before, after):
+        """Keeps how many times larger the step itself makes a weight, outside of any optimizer."""
+        size = float(before.detach().double().norm())
+        if size > 0.0:
+            self.events.rescaled = max(self.events.rescaled, float(after.detach().double().norm()) / size)
 
     def _penalty(self, outputs):
         """Keeps the largest single number that was made of weights alone: a penalty on them."""
@@ -237,6 +262,14 @@ class Recorder(TorchDispatchMode):
         return sorted(found)
 
 
+def rescales(name, tensors, weights):
+    """Whether an operator makes a weight a multiple of itself. `weights`: their keys."""
+    if name not in opfacts.RESCALING:
+        return False
+    keys = {_key(t) for t in tensors if t.dim()}
+    return len(keys) == 1 and keys <= weights
+
+
 def _kept_inputs(func, args, kwargs):
     """Copies of all inputs of an operator that changes one of them; None for the others."""
     if not opfacts.written(func) and "batch_norm" not in func._schema.name:
@@ -300,6 +333,13 @@ def _checkable(tensor):
 def covers_storage(tensor):
     """Whether the tensor is all there is in its memory, so that what it holds is what the memory holds."""
     return not is_plain(tensor) or tensor.numel() * tensor.element_size() == storage_of(tensor).nbytes()
+
+
+def is_mask(tensor):
+    """Whether a tensor hides some positions and leaves the others as they are: -inf, and one other value."""
+    bad = ~torch.isfinite(tensor)
+    others = tensor[~bad]
+    return bool((tensor[bad] == float("-inf")).all()) and (not others.numel() or bool((others == others[0]).all()))
 
 
 def all_finite(tensor):

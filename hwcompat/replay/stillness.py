@@ -11,18 +11,26 @@ LOOKS = 3
 """How often a look may lead to a re-run that finds nothing; after that it is not asked again."""
 
 
+ENOUGH = 8
+"""Steps after which a training that learns nothing can be told from one that has only begun."""
+
+ERASING = 0.5
+"""A decay that takes so much of the weights at each step leaves nothing of what was learnt a few steps ago."""
+
+
 class Looks:
     """Decides at which sound steps something is looked into. A look that leads nowhere is not repeated for ever."""
 
     def __init__(self, optimizers, scaler):
         self.optimizers, self.scaler = optimizers, scaler
-        self.taken, self.scale_tested = 0, False
+        self.taken, self.scale_tested, self.lone = 0, False, False
 
     def trip(self, step, history, slot, gradients, parameters):
         """Why this step is to be looked into, or an empty string."""
         if self.taken >= LOOKS or not parameters:
             return ""
-        found = "shrinks" if self._decays() and tripwire.shrinks(history) else ""
+        decay = self._decay()
+        found = "shrinks" if decay > 0.01 and tripwire.shrinks(history) else ""
         if not found and (is_due(step) or not step):
             found = self._due(step, history, slot, gradients, parameters)
         self.taken += bool(found) and found != "scale"
@@ -38,15 +46,49 @@ class Looks:
             return ""
         if zero_share(gradients) > MOSTLY or least_live(gradients) > 0.99:
             return "zero gradients"
+        if step >= ENOUGH and self._decay() > ERASING:
+            return "erases"
+        if step >= ENOUGH and self.lone and not tripwire.learns(history.losses):
+            return "lone"
+        if any(drowned(optimizer) for optimizer in self.optimizers):
+            return "eps" if step >= ENOUGH else ""
         if not stepped:
             return "still" if self.optimizers else ""
         ratio = update_ratio(slot, parameters) if scaled else None
         return "still" if ratio is not None and ratio < SLOW else ""
 
-    def _decays(self):
-        """Whether a weight decay is set that alone takes a percent of the weights away at every step."""
+    def _decay(self):
+        """The largest share of the weights that a weight decay alone takes away at every step."""
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return any(decay_of(g) * float(g.get("lr") or 0.0) > 0.01 for g in groups)
+        return max([decay_of(g) * float(g.get("lr") or 0.0) for g in groups], default=0.0)
+
+
+SQUARES = ("exp_avg_sq", "square_avg", "sum")
+"""What torch's optimizers call the running squares of gradients whose root they divide by, with eps added."""
+
+DROWNED = 100.0
+"""An eps so many times larger than every root leaves steps of less than a hundredth of what they would be."""
+
+
+def drowned(optimizer):
+    """Whether eps is nearly all of the divisor, for every gradient of every group that has one."""
+    groups = [g for g in optimizer.param_groups if isinstance(g.get("eps"), float)]
+    roots = [_largest_root(optimizer, group) for group in groups]
+    return bool(groups) and all(root is not None and root * DROWNED < g["eps"] for root, g in zip(roots, groups))
+
+
+def _largest_root(optimizer, group):
+    """The largest root of a mean square that the optimizer divides by; None where it keeps none."""
+    states = [optimizer.state.get(p) for p in group["params"]]
+    found = [(s[name], s.get("step")) for s in states if isinstance(s, dict) for name in SQUARES if name in s]
+    largest = [_root(squares, steps, group.get("betas")) for squares, steps in found if squares.numel()]
+    return max(largest) if largest else None
+
+
+def _root(squares, steps, betas):
+    """The root of the largest one, free of the bias toward 0 that a running mean begins with."""
+    bias = 1.0 - float(betas[1]) ** float(steps) if betas and steps else 1.0
+    return (float(squares.max()) / bias) ** 0.5
 
 
 def is_due(step):

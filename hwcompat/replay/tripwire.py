@@ -71,6 +71,13 @@ def together(parts):
     return torch.linalg.vector_norm(torch.stack([part.to(parts[0].device) for part in parts]))
 
 
+def gradient_norm(parameters):
+    """The 2-norm of all gradients that are there now; None without any."""
+    with torch.no_grad():
+        whole = together(norms([p.grad for p in parameters if p.grad is not None]))
+    return None if whole is None else float(whole)
+
+
 def read(loss, gradients, parameters, scale_before, scale_after, weights=True):
     """The reading of a step; all scalars cross from the device at once.
 
@@ -197,3 +204,9 @@ def shrinks(history):
     """Whether the norm of the weights falls, reading by reading, to a third of what it was."""
     norms = [v for v in history.weights if v is not None]
     return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))
+
+
+def learns(losses):
+    """Whether the loss has come down: the median of the last three is well below the first one."""
+    known = [v for v in losses if v is not None]
+    return len(known) > 4 and sorted(known[-3:])[1] < 0.7 * known[0]

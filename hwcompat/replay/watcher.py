@@ -9,11 +9,11 @@ from typing import Any, List
 
 import torch
 
-from . import capture, places, ranks, stillness, trees, tripwire
+from . import capture, live, places, ranks, stillness, trees, trials, tripwire
 from .audit import Auditor
 from .capture_check import CaptureError
 from .case import Case
-from .diagnosis import HARD, Diagnosis
+from .diagnosis import Diagnosis
 from .finding import Finding
 from .pystate import PythonState, is_scaler
 from .rerun import Replayer, Saved
@@ -283,8 +283,10 @@ class Watch:
 
     def _silent(self, saved, auditor, gradients, parameters):
         """Looks for what trips no wire."""
-        if isinstance(auditor, Auditor) and auditor.suspects:
-            return "audit"
+        if isinstance(auditor, Auditor):
+            self.looks.lone = self.looks.lone or auditor.lone
+            if auditor.suspects:
+                return "audit"
         if saved.slot is None or self.python.not_replayable:
             return ""
         return self.looks.trip(self.steps, self.history, saved.slot, gradients, parameters)
@@ -326,7 +328,8 @@ class Watch:
             scale=reading.scale,
             traced=trace.read() if isinstance(trace, Trace) else [],
             names=self.names,
-            bad_grads=self._bad_grads(),
+            bad_grads=live.bad_gradients(self.roots),
+            bad_weights=live.bad_weights(self.roots),
             not_replayable=tuple(self.python.not_replayable),
             exact=exact and self.state.unchanged(),
             compiled=self.compiled,
@@ -363,7 +366,7 @@ class Watch:
             after.put_back()
             self.python.restore(python[1])
         vague = finding is None or finding.cause == "unknown"
-        if vague and (case.trip not in HARD or error is not None):
+        if vague and (case.trip not in trials.HARD or error is not None):
             return None, None
         return finding, diagnosis.birth
 
@@ -375,10 +378,6 @@ class Watch:
             evidence=("the step ended with bad %s" % trip,) + tuple(self.notes),
             remedy="raise memory_limit, so that the step can be run again",
         )
-
-    def _bad_grads(self):
-        names = [(name, p.grad) for root in self.roots for name, p in root.named_parameters() if p.grad is not None]
-        return [n for n, g in names if g.layout == torch.strided and not bool(torch.isfinite(g).all())]
 
     def _note(self, finding):
         self.findings.append(finding)

@@ -1,0 +1,105 @@
+"""Which counterfactuals can decide anything about a bad step, in the order of the rules."""
+
+from .counterfactual import OUTSIZED
+from .logic_training import ASLEEP
+from .tripwire import is_finite
+
+HARD = ("weights", "loss", "gradient", "skipped", "error")
+MANY = 8
+
+
+def wanted(obs, case):
+    """Which counterfactuals can decide anything here, in the order of the rules."""
+    if (
+        obs.batch_bad
+        or obs.error
+        or not obs.reproduced
+        or (obs.replay and obs.replay.certified and obs.replay.first_finite)
+    ):
+        return []
+    if obs.trip == "zero gradients":
+        return _trials_for_silence(obs, case)
+    if obs.trip in ("shrinks", "erases"):
+        return ["baseline", "weight_decay"]
+    if obs.trip == "eps":
+        return ["baseline", "smaller_eps"]
+    if obs.trip not in HARD + ("diverges",):
+        return []
+    facts, names = obs.optimizer, []
+    diverged = obs.diverged
+    if diverged:
+        if any(grad is not None for _p, grad in case.saved.slot.grads):
+            names.append("zero_grad")
+        if obs.stale:
+            names.append("stale")
+        if facts.weight_decay * facts.lr > 0.1:
+            names.append("weight_decay")
+        if obs.rescaled > 1.0:
+            names.append("own_decay")
+        if obs.penalised:
+            names.append("penalty")
+    if obs.outlier.ratio > 1e3:
+        names.append("outlier")
+    if obs.input_max > 10.0:
+        names.append("input")
+    recurrent = bool(obs.root and obs.root.calls >= MANY)
+    if (
+        obs.weight_outlier[1] > 3.0
+        and not (recurrent and diverged)
+        and (not case.timeline or case.timeline[0].number == 0)
+    ):
+        names.append("init")
+    if diverged:
+        if recurrent or (_spike(obs.gradient_norms) and not obs.rate_grew):
+            names.append("clip")
+        names.append("lr")
+    return names
+
+
+def _spike(norms):
+    """Whether the gradient was of one size for some steps, and then a hundred times larger: that is a cliff. With a
+    learning rate that is too high it grows from step to step."""
+    known = [v for v in norms if v is not None and is_finite(v)]
+    before, last = known[:-2], known[-2:]
+    if len(before) < 3 or not min(before) > 0.0:
+        return False
+    middle = sorted(before)[len(before) // 2]
+    return max(before) < 10.0 * middle and max(last) > 100.0 * middle
+
+
+def runs_away(obs):
+    """Whether the steps before were part of it: the loss or the weights grew, or float32 itself was too narrow."""
+    wide = obs.root and obs.replay and obs.replay.limit > 1e6 and obs.replay.first_finite and obs.replay.true_max > 1e38
+    return (
+        obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(obs.growth > 10.0 or obs.trip == "diverges" or wide)
+    )
+
+
+def _trials_for_silence(obs, case):
+    if obs.grads.lost > 0.05 or obs.cleared:
+        return []
+    asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)
+    if len(obs.zero_matrices) >= 2 or asleep:
+        return ["baseline", "init"]
+    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
+    names += ["input"] if obs.input_max > 10.0 else []
+    names += ["lr"] if obs.growth > 2.0 else []
+    return ["baseline", *names] if names else []
+
+
+def _moved_far(case):
+    """Whether the weights grew since the start: then their size is no matter of how they began."""
+    norms = [v for v in case.history.weights if v is not None and is_finite(v)]
+    return len(norms) > 1 and norms[-1] > 2.0 * norms[0]
+
+
+def growth(losses, weights, shadow_loss):
+    """How many times the loss, or the norm of the weights, grew since the first step."""
+    found = [1.0]
+    if losses and is_finite(losses[0]):
+        known = [abs(v) for v in losses + ((shadow_loss,) if shadow_loss is not None else ()) if is_finite(v)]
+        found.append(max(known) / max(abs(losses[0]), 1e-2))
+    norms = [v for v in weights if v is not None and is_finite(v)]
+    if len(norms) > 1 and norms[0]:
+        found.append(max(norms) / norms[0])
+    return max(found)
