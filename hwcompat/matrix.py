@@ -22,14 +22,9 @@ from .errors import MachineError, UsageError
 from .model import BAD_STATUSES, CAPABILITIES, VERDICTS, Row
 
 SPEEDS = (
-    "fp32_tflops",
-    "tf32_tflops",
-    "fp16_tflops",
-    "bf16_tflops",
-    "amp_fp16_speedup",
-    "amp_bf16_speedup",
+    "fp32_tflops", "tf32_tflops", "fp16_tflops", "bf16_tflops", "amp_fp16_speedup", "amp_bf16_speedup",
     "bandwidth_gbs",
-)
+)  # fmt: skip
 """Columns that hold a measurement; `Report.speed` has the same keys."""
 NUMBERS = ("vram_gb", *SPEEDS)
 
@@ -378,20 +373,26 @@ def to_text(rows: Iterable[Row]) -> str:
 
 
 def append_row(path: Path, row: Row, *, fold: bool = False) -> tuple[str, ...]:
-    """Add one row to a file that others write to at the same time; returns the warnings about what stood in it.
+    """`append_rows` of one."""
+    return append_rows(path, (row,), fold=fold)
+
+
+def append_rows(path: Path, rows: Iterable[Row], *, fold: bool = False) -> tuple[str, ...]:
+    """Add rows, all or none, to a file that others write to at the same time; the warnings about what stood in it.
 
     fold: a run that found what a row of the file says already becomes one more report of that row (`merging.merge`).
     Lines and columns this version cannot read are kept. A kill at any moment leaves the old or the new file.
-    MachineError where the row cannot be added without making such a line fit columns that are not its own.
+    MachineError where a row cannot be added without making such a line fit columns that are not its own.
     """
-    checked = _checked(row)
+    checked = [_checked(row) for row in rows]
     with store.lock(path):
         store.sweep_temporaries(path)
         old = store.read_bytes(path) if path.exists() else b""
         parsed = _parse(old, str(path))
         blank = ("",) * len(parsed.layout.extra)
-        records = _folded(parsed.records, checked, blank) if fold else [*parsed.records, (checked, blank)]
-        new = _grown(parsed, records, path)
+        added = [(row, blank) for row in checked]
+        records = _folded(parsed.records, checked, blank) if fold else [*parsed.records, *added]
+        new = _grown(parsed, records, path) if checked else old
         if new != old:
             store.write_bytes_atomic(path, new)
     return parsed.warnings
@@ -412,11 +413,12 @@ def _grown(old: _File, records: Sequence[_Record], path: Path) -> bytes:
     raise MachineError(problem, "hwcompat matrix validate names them: correct them, or move the file away")
 
 
-def _folded(records: Sequence[_Record], row: Row, blank: tuple[str, ...]) -> list[_Record]:
-    """`records` and `row`, which joins those that are the same row; all others stay as they are."""
-    same = [one for one, extra in records if extra == blank and merging.same_row(one, row)]
-    others = [record for record in records if record[1] != blank or not merging.same_row(record[0], row)]
-    return [*others, *((one, blank) for one in merging.merge(same, [row]))]
+def _folded(records: Sequence[_Record], rows: Sequence[Row], blank: tuple[str, ...]) -> list[_Record]:
+    """`records` and `rows`; of `records` those that one of `rows` is the same row as join it, all others stay."""
+    wanted = set(map(merging.same, rows))
+    joining = {record for record in records if record[1] == blank and merging.same(record[0]) in wanted}
+    others = (record for record in records if record not in joining)
+    return [*others, *((one, blank) for one in merging.merge((row for row, _ in joining), rows))]
 
 
 def _checked(row: Row) -> Row:
@@ -439,9 +441,6 @@ def _encode(names: Sequence[str], layout: _Layout, records: Iterable[_Record], u
     writer.writerow(names)
     writer.writerows(lines)
     return text.getvalue().encode("utf-8") + b"".join(line + b"\n" for line in unread)
-
-
-# --- for programs -----------------------------------------------------------------------------------------------------
 
 
 def cells(row: Row) -> dict[str, str]:

@@ -52,7 +52,7 @@ def superseded_ids(row: Row) -> tuple[str, ...]:
 
 
 def _split(cell: str) -> tuple[str, ...]:
-    return tuple(sorted(set(cell.split()))) if " " in cell else (cell,) if cell and not cell.isspace() else ()
+    return (cell,) if cell.isalnum() else tuple(sorted(set(cell.split())))  # most cells are one id, or empty
 
 
 def joined(*cells: str) -> str:
@@ -92,9 +92,9 @@ def merge(*many: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted([*alone, *map(_folded, groups.values())]))
 
 
-def same_row(one: Row, other: Row) -> bool:
-    """Whether `merge` makes one row of these two."""
-    return one == other or (bool(key := _key(one)) and key == _key(other))
+def same(row: Row) -> tuple[object, ...]:
+    """Equal for two rows exactly where `merge` makes one row of them."""
+    return _key(row) or row
 
 
 def thread(row: Row) -> str:
@@ -125,7 +125,7 @@ def _folded(rows: Sequence[Row]) -> Row:
 
 def _normal(row: Row) -> Row:
     """`row` with its lists of ids sorted and bounded, as a fold leaves them."""
-    if " " not in row.report_id and " " not in row.supersedes and not row.supersedes.isspace():
+    if row.report_id.isalnum() and (not row.supersedes or row.supersedes.isalnum()):
         return row
     return row._replace(report_id=joined(row.report_id), supersedes=joined(row.supersedes))
 

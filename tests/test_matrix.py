@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hwcompat import export, matrix
@@ -87,6 +87,7 @@ rows_list = st.lists(close_row | any_row, max_size=6)
 # --- merging ----------------------------------------------------------------------------------------------------------
 
 
+@example([ROW._replace(supersedes="0"), ROW._replace(supersedes="0\r")])
 @given(rows_list)
 def test_merging_with_itself_changes_nothing(rows: list[Row]):
     once = matrix.merge(rows)

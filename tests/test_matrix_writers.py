@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hwcompat import matrix, store
-from hwcompat.errors import MachineError
+from hwcompat.errors import MachineError, UsageError
 from hwcompat.model import Row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +43,44 @@ def test_twenty_processes_that_append_at_once_lose_nothing(tmp_path: Path):
     rows, warnings = matrix.read_rows(path)
     assert warnings == ()
     assert [int(row.report_id, 16) for row in rows] == list(range(100))
+
+
+APPEND_MANY = """
+import sys
+from pathlib import Path
+from hwcompat import matrix
+from hwcompat.model import Row
+for first in range(int(sys.argv[2]), int(sys.argv[2]) + 40, 10):
+    ids = range(first, first + 10)
+    rows = [Row(gpu="g", source="measured", report_id=f"{n:016x}", torch=sys.argv[3 + n % 2]) for n in ids]
+    matrix.append_rows(Path(sys.argv[1]), rows, fold=True)
+"""
+
+
+def test_two_processes_that_append_many_rows_at_once_lose_nothing(tmp_path: Path):
+    path = tmp_path / "results" / "ga102.csv"
+    words = [sys.executable, "-c", APPEND_MANY, str(path)]
+    writers = [subprocess.Popen([*words, str(start), "2.6.0", "2.7.0"], cwd=ROOT) for start in (0, 40)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    rows, warnings = matrix.read_rows(path)
+    assert warnings == ()
+    assert {row.torch: [int(one, 16) for one in row.report_id.split()] for row in rows} == {
+        "2.6.0": list(range(0, 80, 2)),
+        "2.7.0": list(range(1, 80, 2)),
+    }
+
+
+def test_rows_are_added_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "x.csv"
+    matrix.append_rows(path, [])
+    assert not path.exists()
+    with pytest.raises(UsageError):
+        matrix.append_rows(path, [ROW, ROW._replace(fp16="marvellous")])
+    assert not path.exists()
+    matrix.append_rows(path, [ROW, ROW._replace(fp16="ok", report_id="00000000000000bb")])
+    assert len(matrix.read_rows(path)[0]) == 2
+    monkeypatch.setattr(store, "write_bytes_atomic", pytest.fail)
+    assert matrix.append_rows(path, [ROW]) == ()
 
 
 def test_a_kill_at_any_moment_loses_at_most_the_row_being_written(tmp_path: Path):

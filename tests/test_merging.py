@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -129,6 +133,20 @@ def test_a_row_added_to_a_file_joins_its_like_and_leaves_the_others_alone(tmp_pa
     before = path.read_bytes()
     matrix.append_row(path, again(date="2026-11-22"), fold=True)
     assert path.read_bytes() == before
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(close_row, max_size=4), st.lists(close_row, max_size=4))
+def test_rows_added_together_give_what_adding_each_gives(present: list[Row], rows: list[Row]):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)  # a busy disk makes the examples wait, and none of them needs it
+        each, together = Path(folder, "each.csv"), Path(folder, "together.csv")
+        for path in (each, together):
+            matrix.write_rows(path, present)
+        for row in rows:
+            matrix.append_row(each, row, fold=True)
+        matrix.append_rows(together, rows, fold=True)
+        assert each.read_bytes() == together.read_bytes()
 
 
 # --- what counts ------------------------------------------------------------------------------------------------------

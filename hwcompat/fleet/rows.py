@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from hwcompat import matrix, merging, store
-from hwcompat.errors import DataError
+from hwcompat import matrix, store
 from hwcompat.model import Row
-
-_HARMLESS = "column is missing, taken as empty"
 
 
 def write_file(path: Path, rows: Iterable[Row]) -> int:
@@ -23,19 +20,11 @@ def add_to_matrix(folder: Path, rows: Iterable[Row]) -> tuple[Path, ...]:
     """Add the rows to the files of a matrix folder, each file locked and replaced at once; the files written.
 
     As wherever rows are recorded, cards that say the same become one row with several report ids (`merging.merge`).
-    DataError, and nothing more is written, where a file holds a line that cannot be read and would be lost.
+    Lines of a file that cannot be read stay in it. MachineError as `matrix.append_rows`.
     """
     by_path: dict[Path, list[Row]] = {}
     for row in rows:
         by_path.setdefault(matrix.row_path(folder, row), []).append(row)
-    return tuple(_add(path, by_path[path]) for path in sorted(by_path))
-
-
-def _add(path: Path, rows: Iterable[Row]) -> Path:
-    with store.lock(path):
-        store.sweep_temporaries(path)
-        present, warnings = matrix.read_rows(path) if path.exists() else ((), ())
-        if lost := [text for text in warnings if not text.endswith(_HARMLESS)]:
-            raise DataError(f"{lost[0]}; the row file was left alone", "hwcompat matrix validate lists what to correct")
-        write_file(path, merging.merge(present, rows))
-    return path
+    for path in sorted(by_path):
+        matrix.append_rows(path, by_path[path], fold=True)
+    return tuple(sorted(by_path))
