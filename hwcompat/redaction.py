@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -75,13 +76,23 @@ _IMPERSONAL = frozenset(
 
 def scrub(text: str, names: Sequence[str] = ()) -> str:
     """`text` without control characters and without anything personal; `names` are words to take out as well."""
+    return (_remembered if len(text) <= _SHORT else _scrubbed)(text, tuple(names))
+
+
+def _scrubbed(text: str, names: tuple[str, ...]) -> str:
     text = _PATH.sub(lambda found: found["url"] or "<path>", _CONTROL.sub(" ", text))
     for pattern, word in _RULES:
         text = pattern.sub(word, text)
     return _name_pattern(names).sub("<name>", text) if names else text
 
 
-def _name_pattern(names: Sequence[str]) -> re.Pattern[str]:
+_SHORT = 200
+_remembered = lru_cache(maxsize=2048)(_scrubbed)
+"""The reports of a fleet, and the results of one report, repeat the same short texts again and again."""
+
+
+@lru_cache(maxsize=16)
+def _name_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(rf"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])", re.IGNORECASE)
 

@@ -14,6 +14,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -116,7 +117,14 @@ def _public(report: Report) -> dict[str, Any]:
 
 def _conform(value: Any, form: _Schema, names: Sequence[str]) -> Any:
     """`value` as plain JSON values, with what the schema does not allow for taken out, cut or dropped."""
-    form = _resolved(form, value)
+    if "$ref" in form or "anyOf" in form:
+        form = _resolved(form, value)
+    if type(value) is str:  # most values are; the questions below take longer than the answer
+        return _conform_text(value, form, names)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _conform_number(value, form)
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -124,10 +132,6 @@ def _conform(value: Any, form: _Schema, names: Sequence[str]) -> Any:
     if isinstance(value, list | tuple):
         kept = (_conform(item, form.get("items", {}), names) for item in value[: form.get("maxItems")])
         return [item for item in kept if item is not _DROP]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return _conform_number(value, form)
     return _conform_text(str(value), form, names)
 
 
@@ -142,12 +146,13 @@ def _resolved(form: _Schema, value: Any) -> _Schema:
 
 def _conform_mapping(value: Mapping[str, Any], form: _Schema, names: Sequence[str]) -> Any:
     known, rest = form.get("properties", {}), form.get("additionalProperties", False)
+    naming = {"x-prose": True, **form.get("propertyNames", {})}
     kept = {}
-    for key, item in list(value.items())[: form.get("maxProperties")]:
+    for key, item in islice(value.items(), form.get("maxProperties")):
         if (allowed := known.get(key, rest)) is not False:
-            name = key if key in known else _conform_text(str(key), {"x-prose": True, **form["propertyNames"]}, names)
-            kept[name] = _conform(item, allowed, names)
-    kept = {key: item for key, item in kept.items() if item is not _DROP}
+            name = key if key in known else _conform_text(str(key), naming, names)
+            if (conformed := _conform(item, allowed, names)) is not _DROP:
+                kept[name] = conformed
     complete = all(key in kept for key in form.get("required", ()) if key != "schema")
     return kept if complete else _DROP
 
