@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
 YOUNGEST = ("third", "fourth", "fifth")
-GROWING = ("fifth",)
+GROWING: tuple[str, ...] = ()
 """Sets that are not complete yet."""
 EVERYTHING = [
     pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
@@ -74,6 +76,15 @@ def test_the_third_set_holds_every_cause_three_times_and_is_not_smaller_than_pro
     assert expected.count(None) >= 20
     assert {cause: first.count(cause) for cause in CAUSES if first.count(cause) < 3} == {}
     assert not set(scenarios.names("third")) & {*scenarios.names("second"), *scenarios.names("listed")}
+
+
+def test_the_fifth_set_names_the_report_of_every_training() -> None:
+    """A project on GitHub with the number of the thread; none of its names stands elsewhere."""
+    for name in scenarios.names("fifth"):
+        path = scenarios.FOLDER / "fifth" / f"{name}.py"
+        said = " ".join(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split())
+        assert re.search(r"\w/[\w.-]+ (issues?|pull request) \d", said), name
+    assert not set(scenarios.names("fifth")) & {name for which in scenarios.SETS[:4] for name in scenarios.names(which)}
 
 
 @pytest.mark.parametrize("name", ["s02_head_nan_once", "s34_one_nan_in_the_input", "s12_attention_without_scaling"])
