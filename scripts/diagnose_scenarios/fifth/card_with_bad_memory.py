@@ -1,10 +1,11 @@
-"""One number of a detector's feature map comes back enormous, once, from a card that was later returned as defective
+"""One number of a detector's feature map comes back infinite, once, from a card that was later returned as defective
 (AlexeyAB/darknet issue 2789).
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 
 from diagnose_scenarios import kit
 from diagnose_scenarios.device import SINGLE, Device, put
@@ -32,7 +33,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     model = Route(width)
     optimizer = kit.sgd(model, lr=0.02, momentum=0.9)
     call = 3 * step + 2
-    bad = Device(["convolution"], put(3.2e38, (2, 1, 1, 0)), dtypes=SINGLE, calls=[call])
+    bad = Device(["convolution"], put(math.inf, (2, 1, 1, 0)), dtypes=SINGLE, calls=[call])
     return Scenario(
         model,
         optimizer,

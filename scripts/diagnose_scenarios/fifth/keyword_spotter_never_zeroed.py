@@ -28,7 +28,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     knobs = kit.Knobs(seed)
     mels = knobs.pick(8, 10)
     model = DSTCN(mels, 16, 4)
-    optimizer = torch.optim.SGD(model.parameters(), lr=knobs.pick(0.08, 0.1), momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=knobs.pick(0.1, 0.12), momentum=0.9)
 
     def train_step(batch: Any) -> Tensor:
         feats, word = batch
@@ -37,6 +37,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
         if repaired:
             optimizer.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 20.0)
         optimizer.step()
         return loss
 

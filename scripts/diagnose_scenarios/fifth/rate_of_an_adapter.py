@@ -39,7 +39,7 @@ def build(seed: int, repaired: bool = False) -> Scenario:
     knobs = kit.Knobs(seed)
     unet = Denoiser(12, knobs.pick(32, 48))
     trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(trained, lr=0.02 if repaired else knobs.pick(20.0, 30.0), momentum=0.9)
+    optimizer = torch.optim.SGD(trained, lr=0.05 if repaired else knobs.pick(20.0, 30.0), momentum=0.9)
     subject = torch.randn(4, 12)
 
     def train_step(latents: Any) -> Tensor:
@@ -52,5 +52,5 @@ def build(seed: int, repaired: bool = False) -> Scenario:
         optimizer.zero_grad()
         return loss
 
-    batches = [subject[torch.randint(4, (16,))] for _ in range(150)]
+    batches = [subject[torch.randint(4, (64,))] for _ in range(150)]
     return Scenario(unet, optimizer, batches, train_step, Expected(("learning-rate",), (), (), None))
