@@ -4,9 +4,21 @@
 inputs are that long times the number of ranks.
 """
 
+import re
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from . import exact
+
+_LACKING = re.compile(
+    r"not (currently )?support|no support|unsupported|not implemented|unhandled data ?type|invalid scalar type|"
+    r"no backend type",
+    re.I,
+)
+
+
+def lacking(error):
+    """True where a backend says that it has no such collective, or not of this dtype."""
+    return isinstance(error, (NotImplementedError, AttributeError)) or bool(_LACKING.search(str(error)))
 
 
 class Comm:
@@ -25,7 +37,12 @@ class Comm:
         self.finish(tensor)
 
     def all_gather(self, out, given):
-        self.first_of("all_gather_single", "all_gather_into_tensor", "_all_gather_base")(out, given)
+        try:
+            self.first_of("all_gather_single", "all_gather_into_tensor", "_all_gather_base")(out, given)
+        except RuntimeError as error:  # on every rank, before anything was sent: gloo of torch 2.1 and before
+            if not lacking(error):
+                raise
+            self.dist.all_gather(list(out.split(given.numel())), given)
         self.finish(out)
 
     def reduce_scatter(self, out, given):

@@ -19,10 +19,6 @@ from .watch import STUCK, Watch
 FOUND, USAGE, NO_TORCH, REFUSED = 1, 64, 65, 66
 SCHEMA = 1
 SAMPLES = 8  # wrong elements that a rank tells of
-_UNSUPPORTED = re.compile(
-    r"not (currently )?support|unsupported|not implemented|unhandled data ?type|invalid scalar type|no backend type",
-    re.I,
-)
 
 
 class Refusal(Exception):
@@ -172,6 +168,9 @@ class Rank:
     def form_group(self, store):
         from datetime import timedelta
 
+        if self.board.seen("hello/%d" % self.here.rank):  # its answers would be taken for those of this run
+            raise Refusal("there is a rank %d at this meeting place already: another process, or an earlier run of "
+                          "which the file was left; name a new file" % self.here.rank)  # fmt: skip
         self.board.put("hello/%d" % self.here.rank, self.hello())
         self.watch.guard(-1)
         self.board.begin(-1, self.here.rank)
@@ -394,8 +393,7 @@ def _kind_of(error):
     text = str(error)
     if "out of memory" in text.lower() or type(error).__name__ == "OutOfMemoryError":
         return "oom"
-    lacking = isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text) or isinstance(error, AttributeError)
-    return "unsupported" if lacking else "error"
+    return "unsupported" if operations.lacking(error) else "error"
 
 
 _PRIVATE = (

@@ -23,6 +23,7 @@ from hwcompat.fleet import ranks
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 SCHEMA = json.loads((REPOSITORY / "hwcompat/collectives/collectives.schema.json").read_text(encoding="utf-8"))
+OLD_PYTHON = os.environ.get("HWCOMPAT_TEST_OLD_PYTHON", "")
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -274,6 +275,46 @@ def test_ranks_that_a_launcher_placed_meet_at_rank_0(tmp_path: Path, fault: str,
     private = json.loads((tmp_path / "out.private.json").read_text(encoding="ascii"))
     assert [one["rank"] for one in private["ranks"]] == [0, 1]
     assert b"Traceback" not in (tmp_path / "err.1").read_bytes()
+
+
+def test_a_meeting_place_is_used_once(tmp_path: Path) -> None:
+    """What an earlier run left there would pass for the answers of this one."""
+    line = [sys.executable, str(ranks.PROGRAM), "--backend", "gloo", "--world", "2", "--timeout", "10", "--sizes", "1"]
+    line += ["--megabytes", "0", "--rendezvous", f"file://{tmp_path / 'store'}", "--dtypes", "float32"]
+    for codes in ([0, 0], [66, 66]):
+        started = [
+            subprocess.Popen([*line, "--rank", str(rank), "--out", str(tmp_path / "out")], stderr=subprocess.DEVNULL)
+            for rank in range(2)
+        ]
+        assert [one.wait(120) for one in started] == codes
+    (refusal,) = map(json.loads, (tmp_path / "out").read_text(encoding="ascii").splitlines())
+    assert "name a new file" in refusal["error"]
+
+
+@pytest.mark.old_python
+@pytest.mark.skipif(not OLD_PYTHON, reason="HWCOMPAT_TEST_OLD_PYTHON names no Python 3.8 with an old torch")
+def test_ranks_of_an_old_torch_check_what_its_backend_offers() -> None:
+    found = ranks.check(ranks.Settings(OLD_PYTHON, 2, "gloo", 60.0, "1,1021", 0))
+    for line in found.lines:
+        jsonschema.validate(line, SCHEMA)
+    assert found.ok
+    passed = {(line["collective"], line["dtype"]) for line in found.cases if line["status"] == "pass"}
+    lacking = {"reduce_scatter"}  # https://github.com/pytorch/pytorch/blob/v1.12.1/torch/csrc/distributed/c10d
+    assert passed >= {(name, dtype) for name in set(operations.KINDS) - lacking for dtype in ("float16", "float32")}
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (RuntimeError("no support for _allgather_base in Gloo process group"), True),
+        (RuntimeError("ProcessGroup gloodoes not support _reduce_scatter_base"), True),
+        (RuntimeError("Invalid scalar type"), True),
+        (AttributeError("module has no attribute"), True),
+        (RuntimeError("Connection closed by peer"), False),
+    ],
+)
+def test_what_a_backend_lacks_is_told_from_what_goes_wrong(error: Exception, answer: bool) -> None:
+    assert operations.lacking(error) is answer
 
 
 def test_what_cannot_be_started_says_so() -> None:
