@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hwcompat.console import ProgressLine, python_option, say
+from hwcompat.errors import INTERRUPTED
 
 if TYPE_CHECKING:
     from hwcompat.fleet.engine import Tally
@@ -40,15 +41,37 @@ def probe(run_id: str | None, folder: Path | None, **options: Any) -> int:
 
     Killed and started again with the same folder, it goes on where it was. Needs the extra `fleet`.
     """
-    from hwcompat.fleet import driving
+    from hwcompat.fleet import driving, stopping
 
     run_id, folder = _place(run_id, folder)
-    with ProgressLine() as progress:
-        tally = driving.probe_fleet(run_id, folder, progress, **options)
+    parting = Parting(folder)
+    try:
+        with stopping.prompt_end(parting) as stopped, ProgressLine() as progress:
+            tally = driving.probe_fleet(run_id, folder, progress, stopped=stopped, **options)
+    except KeyboardInterrupt:
+        parting()
+        return INTERRUPTED
     say(*_told(tally))
     _judge(folder)
     say(f"results in {folder}; again, or with other reports: hwcompat fleet merge {folder}")
     return 0
+
+
+class Parting:
+    """How an interrupted run goes on; said once, by whoever comes to it first."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._said = folder, False
+
+    def __call__(self) -> None:
+        from hwcompat.fleet import shards
+
+        if self._said:
+            return
+        self._said = True
+        begun = (self._folder / shards.RUN_FILE).exists()
+        goes_on = f"what is finished is kept; the same command with --out {self._folder} goes on with the rest"
+        say(f"interrupted: {goes_on if begun else 'nothing was begun'}")
 
 
 def _judge(folder: Path) -> None:

@@ -5,5 +5,6 @@ card.py reading.py inventory.py gathering.py  from files to cards, and to those 
 robust.py outliers.py summary.py              the judgement, pure
 telling.py rows.py                            the answer in words, as JSON, as rows of the matrix
 engine.py driving.py task.py ray_engine.py    `fleet probe`: every GPU of a cluster once, each result a shard
+stopping.py                                   Ctrl-C that gets through
 ranks.py                                      `fleet collectives`: the ranks of one machine
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hwcompat import __version__, measure
@@ -29,11 +29,12 @@ def probe_fleet(
     attempts: int,
     in_flight: int,
     work: task.Work = task.measure,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Tally:
     """Measure every GPU (or processor) of the Ray cluster at `address` into `folder`; see commands/fleet_probe.py.
 
     Nothing is written before cluster, nodes and versions are known to fit. MachineError and UsageError as ray_engine
-    and shards raise them. `work` is what a node is asked to do.
+    and shards raise them. `work` is what a node is asked to do; `stopped`: see engine.work_through.
     """
     measure.load_seconds(measure.select_probes(level, ()), minutes)  # refuses what does not go together
     run = shards.Run(
@@ -51,14 +52,13 @@ def probe_fleet(
         tell(0, 0, "roll call")
         nodes = ray_engine.live_nodes(ray, processors, only)
         roll = ray_engine.roll_call(ray, nodes, skip_mixed)
-        shards.open_run(folder, run)
+        ask["began"] = shards.open_run(folder, run).began
         with shards.driving(folder):
             for node, outcome, why in roll.absent:
                 shards.write_failed(folder, shards.Sidecar(run_id, node.name, "", outcome, detail=why))
             cluster = ray_engine.RayCluster(ray, work, processors)
-            tally = work_through(
-                cluster, roll.ready, ask, folder, Limits(timeout, wait, attempts, in_flight), tell
-            )  # fmt: skip
+            limits = Limits(timeout, wait, attempts, in_flight)
+            tally = work_through(cluster, roll.ready, ask, folder, limits, tell, stopped=stopped)
     for _, outcome, _ in roll.absent:
         tally.failed[outcome] += 1
     return tally

@@ -115,22 +115,24 @@ def work_through(
     limits: Limits,
     tell: Tell = lambda done, total, label: None,
     clock: Callable[[], float] = time.monotonic,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Tally:
     """Measure every slot of `nodes` that is not finished in `folder`; `ask` is what all tasks have in common.
 
-    A KeyboardInterrupt cancels what runs and is raised; what was finished by then is on disk.
+    A KeyboardInterrupt cancels what runs and is raised; what was finished by then is on disk. It is raised here where
+    `stopped` answers True: Python loses one that falls into a finaliser.
     """
-    return _Run(cluster, tuple(nodes), ask, folder, limits, tell, clock).work()
+    return _Run(cluster, tuple(nodes), ask, folder, limits, tell, clock, stopped).work()
 
 
 class _Run:
     def __init__(
         self, cluster: Cluster, nodes: Sequence[Node], ask: Mapping[str, Any], folder: Path, limits: Limits,
-        tell: Tell, clock: Callable[[], float],
+        tell: Tell, clock: Callable[[], float], stopped: Callable[[], bool],
     ) -> None:  # fmt: skip
         self.cluster, self.ask, self.folder, self.limits = cluster, ask, folder, limits
         self.run = str(ask["run"])
-        self._tell, self.clock = tell, clock
+        self._tell, self.clock, self.stopped = tell, clock, stopped
         done = finished_slots(folder, self.run)
         self.sites = [_Site(node, set(done.get(node.name, ()))) for node in nodes]
         self.tasks: dict[Handle, _Task] = {}
@@ -143,6 +145,8 @@ class _Run:
         waiting.reverse()
         try:
             while waiting or self.tasks:
+                if self.stopped():
+                    raise KeyboardInterrupt
                 while waiting and self._has_room(waiting[-1]):
                     self._begin_round(waiting.pop())
                 for event in self.cluster.poll(list(self.tasks), _LOOK_SECONDS):

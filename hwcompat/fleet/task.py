@@ -5,6 +5,7 @@
 `ask` and every message are plain mappings, since they travel between processes. An *ask* has
 
     run, node       the run's id and this node's name: with the slot they make the shard's key
+    began           when that run began: another run of the same id, in another folder, is given nothing of this one's
     level, seed, python, minutes   as api.probe takes them
     processor       True: the node's processor instead of a GPU
     share           how many of these tasks a node runs at once: each takes its share of the processor's threads
@@ -125,12 +126,12 @@ def _require_one_visible() -> None:
 
 
 def _path(ask: Ask, slot: str) -> Path:
-    return store.home() / "fleet" / f"{shard_key(ask['run'], ask['node'], slot)}.json"
+    return store.home() / "fleet" / f"{shard_key(ask['run'] + ask['began'], ask['node'], slot)}.json"
 
 
 def _facts(ask: Ask, slot: str) -> dict[str, Any]:
     """What a spooled result must have in common with what is asked for now."""
-    names = ("run", "node", "level", "seed", "python", "minutes", "processor")
+    names = ("run", "began", "node", "level", "seed", "python", "minutes", "processor")
     return {"hwcompat": __version__, "slot": slot, **{name: ask[name] for name in names}}
 
 

@@ -16,7 +16,15 @@ from hwcompat.fleet import shards, task
 from hwcompat.fleet.engine import Event, Limits, Node, work_through
 from hwcompat.model import Environment, Report
 
-ASK = {"run": "r1", "level": "quick", "seed": 0, "python": None, "minutes": None, "processor": False}
+ASK = {
+    "run": "r1",
+    "began": "2026-11-21T01:00:00Z",
+    "level": "quick",
+    "seed": 0,
+    "python": None,
+    "minutes": None,
+    "processor": False,
+}
 SOON = Limits(timeout=10, wait=20, attempts=2, in_flight=100)
 
 
@@ -274,6 +282,14 @@ def test_whatever_happens_nothing_finished_is_lost_or_measured_twice(tmp_path: P
     assert outcomes(tmp_path) == {}
 
 
+def test_an_interrupt_that_was_lost_ends_the_run_all_the_same(tmp_path: Path) -> None:
+    grid = Grid([Node("n1", "n1", 2)], {("n1", "1"): ["hang"]})
+    with pytest.raises(KeyboardInterrupt):
+        work_through(grid, grid.nodes(), ASK, tmp_path, SOON, clock=grid.clock, stopped=lambda: grid.now > 2)
+    assert slots(tmp_path) == {("n1", "0")}
+    assert not grid.tasks, "what still ran was ended"
+
+
 # --- the task and its spool -------------------------------------------------------------------------------------------
 
 
@@ -302,7 +318,9 @@ def test_a_finished_result_is_kept_on_its_node_and_never_measured_again(private_
     assert served(lambda _: task.answer(text(2), 1.0, None))[1]["spooled"] is False
 
 
-@pytest.mark.parametrize("change", [{"level": "full"}, {"run": "r2"}, {"node": "n2"}, {"seed": 1}, {"python": "/x"}])
+@pytest.mark.parametrize(
+    "change", [{"level": "full"}, {"run": "r2"}, {"node": "n2"}, {"seed": 1}, {"python": "/x"}, {"began": "2026-12-01"}]
+)
 def test_a_kept_result_answers_only_the_very_same_question(change: dict[str, Any]) -> None:
     served(lambda _: task.answer(text(1), 2.0, None))
     assert served(lambda _: task.answer(text(2), 1.0, None), **change)[1]["spooled"] is False

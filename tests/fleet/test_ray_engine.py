@@ -141,10 +141,11 @@ def test_every_gpu_is_measured_once_and_a_resumed_run_repeats_none(cluster: Any,
     again = drive(cluster, out, doing(seen), run="once")
     assert (again.measured, again.skipped) == (0, 4)
     # One result is gone from the folder, another from the folder and from its node's spool.
-    spooled, lost = (shards.shard_key("once", node, slot) for node, slot in (("n1", "1"), ("n2", "1")))
-    for key in (spooled, lost):
-        (out / "shards" / f"{key}.json").unlink()
-    (home / "fleet" / f"{lost}.json").unlink()
+    for node in ("n1", "n2"):
+        (out / "shards" / f"{shards.shard_key('once', node, '1')}.json").unlink()
+    kept = {path: json.loads(path.read_bytes())["facts"] for path in (home / "fleet").glob("*.json")}
+    (lost,) = [path for path, of in kept.items() if (of["run"], of["node"], of["slot"]) == ("once", "n2", "1")]
+    lost.unlink()
     third = drive(cluster, out, doing(seen), run="once")
     assert (third.measured, third.delivered, third.skipped) == (2, 1, 2)
     assert slots(out, "once") == ALL
@@ -209,16 +210,19 @@ def _raylet(node: Any) -> int:
 
 
 DRIVER = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell has it ignored
 sys.path.insert(0, {tests!r})
 import test_ray_engine as here
 import ray
+from hwcompat.fleet.stopping import prompt_end
 ray.cloudpickle.register_pickle_by_value(here)
 class Joined: address = {address!r}
 work = here.doing(Path({seen!r}), {{"n2 1": "wait"}})
 try:
-    here.drive(Joined, Path({out!r}), work, run={run!r}, only=("n2",))
+    with prompt_end(lambda: None) as stopped:
+        here.drive(Joined, Path({out!r}), work, run={run!r}, only=("n2",), stopped=stopped)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -246,9 +250,10 @@ def test_the_death_of_the_driver_loses_and_repeats_nothing(cluster: Any, place: 
     with subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, env=env) as driver:
         try:
             until(lambda: slots(out, run) == {"n2 0"} and bool(traces(seen, "began")["n2 1"]))
-        finally:
             driver.send_signal(getattr(signal, ending))
-        assert driver.wait(60) == (130 if ending == "SIGINT" else -9)
+            assert driver.wait(60) == (130 if ending == "SIGINT" else -9)
+        finally:
+            driver.kill()
     assert slots(out, run) == {"n2 0"}
     (seen / "go").touch()
     tally = drive(cluster, out, doing(seen), run=run, only=("n2",))
