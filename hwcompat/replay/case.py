@@ -45,7 +45,7 @@ class Case:
         """The loss of the live step; None where there was none to read."""
         return self.reading.loss if self.reading is not None else None
 
-    def _reading_before(self):
+    def reading_before(self):
         """Loss and gradient of the step before; an exception left no reading of its own behind it."""
         at = -1 if self.trip == "error" else -2
         losses, gradients = self.history.losses, self.history.gradients
@@ -59,7 +59,7 @@ class Case:
             trip="weights",
             saved=self.before,
             timeline=steps,
-            reading=self._reading_before(),
+            reading=self.reading_before(),
             skipped=False,
             traced=[],
             bad_grads=[],

@@ -1,26 +1,22 @@
 """From a trip to a finding: which runs are made, in which order. The rules (module logic) only see what came out."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
-from . import entry, labels, live, logic, observing, opreplay, places, trials, tripwire, vendor
+from . import entry, labels, live, logic, observing, opreplay, trials, vendor
 from .counterfactual import Counterfactuals
-from .finding import LOSS, OPTIMIZER
+from .finding import OPTIMIZER
 from .observations import Observations
 from .ranks import PEER
 from .rerun import current_scale, distributed
-from .trace import Trace, traced
 from .tripwire import is_finite
+from .vanished import LiveOnly
 
 APART = 16.0
 """How many times smaller the second loss scale is."""
 
 ROUNDING = 0.1
 """Share of the gradient that the loss scale may change: bfloat16 sums rounded in another order change far less."""
-
-MOST = 8
-"""Linear operators of one module that are replayed, at most."""
 
 SHADOW = "the step in float64 beside it"
 
@@ -62,13 +58,16 @@ class Diagnosis:
         elif self._spoilt_elsewhere():
             return None
         elif hard:
-            obs = self._vanished(obs)
+            obs = self.live_only().observe(obs)
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
+            obs = self._swallowed(obs, run)
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
             obs = replace(obs, weight_outlier=observing.weight_outlier(self.replayer.roots))
+        if hard and not skipped and not case.not_replayable and not distributed():
+            obs = replace(obs, departed=self.live_only().departed(obs))
         if hard and not skipped and case.timeline and current_scale(self.state.scaler):
             obs = replace(obs, scale_shift=self._scale_shift(case.timeline[0]))
         return self._trials(obs)
@@ -201,12 +200,14 @@ class Diagnosis:
         birth, sources = observing.root_birth(run, self.state)
         spoilt = {name.rpartition(".")[0] for name in live.bad_weights(self.replayer.roots)}
         batch_bad = observing.bad_batch(sources, inputs, birth)
-        weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith("batch")), "")
+        weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith(("batch", "table "))), "")
         if weights:
             self.replayer.restore(self.case.saved)
             weights = observing.bad_weights(self.state)
         self.birth = birth
-        obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, label_problem=labels.problem(run, birth))
+        table = observing.bad_table(sources, run) if birth is None else ()
+        problem = labels.problem(run, birth)
+        obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, bad_table=table, label_problem=problem)
         if birth is not None and birth.args is not None:
             device = _device_of(birth)
             obs = replace(
@@ -226,6 +227,17 @@ class Diagnosis:
             foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
 
+    def _swallowed(self, obs, run):
+        """An infinity that left nothing bad behind, x / inf for instance, and a loss that is not that of float64."""
+        births = [b for b in run.recorder.births if not b.deliberate and not b.nan and b.args is not None]
+        births = [b for b in births if b.phase != "optimizer"]
+        wide = obs.shadow_loss
+        if not births or run.value is None or wide is None or abs(run.value - wide) <= ROUNDING * abs(wide):
+            return obs
+        self.birth = births[0]
+        root = observing.root_facts(births[0], run, observing.model_inputs(run), obs.batch_size)
+        return replace(obs, root=root, replay=opreplay.examine(births[0], device=_device_of(births[0])))
+
     def _without_vendor(self, obs, device):
         """What the step is without the vendor's library, where the operator could not be judged alone."""
         replay = obs.replay
@@ -233,66 +245,9 @@ class Diagnosis:
             return None
         return vendor.without(self.replayer, self.case.saved, device, replay.limit, self.case.seconds)
 
-    def _vanished(self, obs):
-        """The live step was bad and the recorded one is not: compiled code, a transient, or not the same step."""
-        case = self.case
-        again = self.replayer.plain(case.saved)
-        if again.bad and case.compiled:
-            return replace(
-                obs,
-                reproduced=True,
-                eager_reproduced=False,
-                bad=again.bad,
-                first_bad_module=_first_bad(case.traced)[:2],
-            )
-        trace = Trace(case.names, traced(self.replayer.roots))
-        with trace:
-            third = self.replayer.plain(case.saved)
-        module, output_only, index = _first_bad(case.traced)
-        from_output = bool(module)
-        same = _same_until(case.traced, trace.read(), index, case.reading, third.value)
-        if not module and case.loss is not None and not is_finite(case.loss):
-            module = LOSS
-        elif not module and case.bad_grads:
-            module, output_only = case.bad_grads[-1].rpartition(".")[0], True
-        obs = replace(
-            obs,
-            reproduced=False,
-            first_bad_module=(module, output_only),
-            live_inputs_same=same,
-            from_output=from_output,
-            live_input_bad=_bad_input(case.traced),
-            exact=obs.exact and again.value == third.value,
-            not_replayable=obs.not_replayable + places.hooks_of_others(self.replayer.roots),
-        )
-        return replace(obs, audit=self._operators_of(module), lost_update=self._lost_update(obs, again, third))
-
-    def _lost_update(self, obs, again, third):
-        """The weight that the live step spoilt though its loss and gradients were those of both re-runs; or ''.
-
-        Only torch's own optimizers, whose whole state is known, can be cleared of it.
-        """
-        case, reading = self.case, self.case.reading
-        gradient = tripwire.gradient_norm(self.state.parameters())  # of the last re-run
-        spoilt = case.bad_weights or self._bad_at_the_next_step()
-        known = all(_keeps_no_secrets(optimizer) for optimizer in self.state.optimizers)
-        if case.trip != "weights" or not spoilt or not known or reading is None or not obs.exact or obs.not_replayable:
-            return ""
-        pairs = ((reading.loss, again.value), (again.value, third.value), (reading.gradient, gradient))
-        same = all(a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6) for a, b in pairs)
-        return spoilt[0] if same else ""
-
-    def _bad_at_the_next_step(self):
-        """Names of the weights that were not finite when the step after this one began, where it has a snapshot."""
-        if self.next is None:
-            return []
-        self.replayer.restore(self.next)
-        return live.bad_weights(self.replayer.roots)
-
-    def _operators_of(self, module):
-        """Evidence on every linear operator of the module that was wrong once."""
-        run = self.replayer.recorded(self.case.saved, shadow=False, wanted=lambda place: place[0] == module)
-        return [opreplay.examine(kept) for kept in run.recorder.kept_ops[:MOST]]
+    def live_only(self):
+        """What only the live step had, to be looked at."""
+        return LiveOnly(self.replayer, self.case, self.next)
 
     def _trials(self, obs):
         """Counterfactuals, as far as the rules ask for them."""
@@ -318,12 +273,6 @@ class Diagnosis:
 def _placed(root, spoilt):
     """The root; where an optimizer spoilt the weights of several modules, none of them is the place."""
     return replace(root, module=OPTIMIZER) if root.phase == "optimizer" and len(spoilt) > 1 else root
-
-
-def _keeps_no_secrets(optimizer):
-    """Whether an optimizer is torch's own and nobody hooked into it."""
-    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
-    return type(optimizer).__module__.startswith("torch.optim") and not any(getattr(optimizer, h, None) for h in hooks)
 
 
 def _device_of(birth):
@@ -359,35 +308,3 @@ def _error_facts(run):
     elif run.places.stack:
         module, phase = run.places.stack[-1][1], "forward"
     return type(run.error).__name__, str(run.error).split("\n")[0][:300], phase, module
-
-
-def _first_bad(traced):
-    """(module, whether its input was finite, index) of the first bad output of the live step."""
-    for index, (name, given, gave) in enumerate(traced):
-        if gave is not None and not is_finite(gave):
-            return name, given is None or is_finite(given), index
-    return "", False, len(traced)
-
-
-def _bad_input(traced):
-    """The module that was given a bad value before any module made one."""
-    first = traced[0] if traced else ("", None, None)
-    return (first[0] or "the model") if first[1] is not None and not is_finite(first[1]) else ""
-
-
-def _same_until(live, again, index, reading, value):
-    """Whether the re-run went through the same sums up to the first bad one; None where nothing can be compared."""
-    if index < len(live):
-        pairs = (
-            list(zip(live[:index], again[:index])) + [(live[index][:2], again[index][:2])] if index < len(again) else []
-        )
-        return bool(pairs) and all(_alike(a, b) for a, b in pairs)
-    if reading is not None and reading.loss is not None and value is not None:
-        return math.isclose(reading.loss, value, rel_tol=1e-6)
-    return None
-
-
-def _alike(a, b):
-    return a[0] == b[0] and all(
-        x is None or y is None or math.isclose(x, y, rel_tol=1e-5, abs_tol=1e-6) for x, y in zip(a[1:], b[1:])
-    )

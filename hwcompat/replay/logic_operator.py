@@ -148,13 +148,13 @@ def underflow(obs):
     if not _singular(obs) or root.phase == "optimizer":
         return None
     lost = bool(root.shadow_finite and (root.zero_lost or root.shadow_max < obs.replay.limit))
-    vanished = root.zero_operand and _from_positive(root)
+    vanished = root.zero_operand and bool(root.positive)
     if not (lost or vanished):
         return None
     line = (
         "with the whole step in float64 the same operation is finite (at most %s)" % number(root.shadow_max)
         if lost
-        else "its operand is 0 although it comes from %s, which is never 0 exactly" % root.producers[0]
+        else "its operand is 0 although it comes from %s, which is never 0 exactly" % root.positive
     )
     low = "float32" if obs.input_low else "a form that stays in the logarithm (log_softmax, *_with_logits, logsumexp)"
     return found(
@@ -164,15 +164,6 @@ def underflow(obs):
         (birth_line(obs), "for these inputs the operation has no finite value in any precision", line),
         "compute %s in %s, before the value is rounded to zero" % (root.op, low),
     )
-
-
-ALWAYS_POSITIVE = frozenset(
-    ("exp", "exp2", "sigmoid", "_softmax", "_safe_softmax", "prod", "cumprod", "softplus", "erfc")
-)
-
-
-def _from_positive(root):
-    return bool(ALWAYS_POSITIVE & set(root.producers))
 
 
 def outside_number(obs):
@@ -315,6 +306,13 @@ def division(obs):
         ),
         "guard the operand: clamp(min=eps), or skip the term where there is nothing to divide by",
     )
+
+
+def swallowed(obs):
+    """The infinity was divided by, or cut off: nothing bad is left, and the loss is not what it should be."""
+    if obs.bad or obs.error or obs.trip not in ("zero gradients", "still"):
+        return None
+    return half_range(obs)
 
 
 def half_range(obs):

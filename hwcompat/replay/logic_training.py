@@ -33,6 +33,28 @@ def _bad_sample(obs, certainty, lines, sample):
     )
 
 
+def bad_table(obs):
+    """A tensor that the step takes from outside holds a bad number: samples, labels, or something computed before."""
+    if not obs.bad_table:
+        return None
+    name, index, (module, phase, source), reached, beside = obs.bad_table
+    line = "%s, which the step takes from outside, is not finite at %s" % (name, index)
+    if reached:
+        return _bad_sample(obs, "suspected", (line, "it is given to the model"), index[0] if index else None)
+    if beside:
+        return _bad_label(obs, "suspected", (line,), index[0] if index else None)
+    return found(
+        obs,
+        "division-by-zero",
+        "suspected",
+        (line, "it was computed before the training began: a division by 0, or a logarithm of 0"),
+        "look at how %s is made, and guard its divisor" % name,
+        module=module,
+        phase=phase,
+        source=source,
+    )
+
+
 def giant_sample(obs):
     """One sample or label is far larger than the rest, and with an ordinary one in its place the steps are sane."""
     trial, largest = obs.trial("outlier"), obs.outlier
@@ -201,6 +223,8 @@ def not_reproduced(obs):
             phase="data",
             module=DATA,
         )
+    if obs.impossible and obs.exact and not obs.not_replayable:
+        return _impossible(obs)
     if obs.not_replayable or obs.live_inputs_same is False or not obs.exact:
         return _not_replayable(obs, module)
     if obs.live_inputs_same is None and not output_only:
@@ -233,14 +257,32 @@ def _lost_update(obs):
         "hardware",
         "suspected",
         (
-            "run again from the same state the step is finite, twice and with the same loss and gradient norm",
-            "in the live step loss and gradients were these, and %s came out of the optimizer not finite"
-            % obs.lost_update,
+            "run again from the same state the step is finite, twice and with the same loss",
+            "the loss of the live step was the same, and %s came out of the optimizer not finite" % obs.lost_update,
         ),
         "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
         kind="transient",
         phase="optimizer",
         module=obs.lost_update.rpartition(".")[0],
+    )
+
+
+def _impossible(obs):
+    """A module gave a finite sum that no order of its own additions can reach."""
+    module, gave, most = obs.impossible
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            "run again from the same state the step is finite, twice and with the same bits",
+            "in the live step all was the same up to %s, whose output summed to %s" % (module, number(gave)),
+            "sum |a||b| of its operator allows at most %s" % number(most),
+        ),
+        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
+        kind="transient",
+        phase="forward",
+        module=module,
     )
 
 
@@ -314,6 +356,29 @@ def divergence(obs):
                 module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
             )
     return None
+
+
+def departed(obs):
+    """The step before gave another loss than it gives when it runs again: no setting explains that."""
+    if not obs.departed:
+        return None
+    step, live, again = obs.departed
+    finding = found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            "step %d gave a loss of %s; run again from the same state it gives %s, twice and with the same bits"
+            % (step, number(live), number(again)),
+        ),
+        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
+        kind="transient",
+        phase="",
+        module="",
+        op="",
+        source="",
+    )
+    return replace(finding, step=step)
 
 
 PHASE_OF = {"exploding-gradients": "backward", "input-scale": "data", "initialisation": "forward"}

@@ -12,9 +12,9 @@ class Root:
 
     `labels_only`: its bad operand comes from batch tensors that no module was given, and from no weight. `data_only`:
     from the batch alone. `zero_operand`: an operand is 0 where the result is bad; `zero_lost`: and its float64 shadow
-    is not. `producers`: which operators made the operands. `single`: a statistic over one value. `full_mask`: a softmax
-    row of nothing but -inf. `shadow_finite`: whether the float64 shadow of the result is finite (None: no shadow).
-    `calls`: how often its module ran in the step.
+    is not; `positive`: the operator, whose result is never 0 exactly, that it goes back to. `single`: a statistic over
+    one value. `full_mask`: a softmax row of nothing but -inf. `shadow_finite`: whether the float64 shadow of the result
+    is finite (None: no shadow). `calls`: how often its module ran in the step.
     """
 
     module: str
@@ -26,7 +26,7 @@ class Root:
     data_only: bool = False
     zero_operand: bool = False
     zero_lost: bool = False
-    producers: Tuple[str, ...] = ()
+    positive: str = ""
     single: bool = False
     full_mask: bool = False
     shadow_finite: Optional[bool] = None
@@ -164,6 +164,9 @@ class Observations:
     scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0
     lost_update: str = ""
+    bad_table: Tuple[Any, ...] = ()
+    impossible: Tuple[Any, ...] = ()
+    departed: Tuple[Any, ...] = ()
     stale: int = 0
     rescaled: float = 0.0
     lone: Tuple[str, ...] = ()

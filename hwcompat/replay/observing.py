@@ -78,7 +78,22 @@ def bad_batch(sources, inputs, birth):
 
 def started_bad(run):
     """Whether a weight or a buffer was not finite when the step began."""
-    return any(not name.startswith("batch") for name, _tensor in run.recorder.bad_sources.values())
+    return any(not name.startswith(("batch", "table ")) for name, _tensor in run.recorder.bad_sources.values())
+
+
+def bad_table(sources, run):
+    """(name, index, place, whether it reached the model, whether it lies beside a table of samples) of a tensor from
+    outside that made the step bad, or ()."""
+    for number, (name, tensor) in run.recorder.bad_sources.items():
+        if any(tensor is kept for _name, kept in sources) and name.startswith("table "):
+            index = [int(n) for n in (~torch.isfinite(tensor)).nonzero()[0]]
+            carried = run.recorder.carried
+            reached = any(number in carried.get(_key(t), ()) for t in run.places.top_inputs)
+            beside = any(t.dim() > 1 and t.shape[:1] == tensor.shape[:1] and t.shape[0] > 8 for _n, t in run.tables)
+            module, phase, source = run.recorder.met.get(number, ("", "", ""))
+            place = (LOSS, "loss", source) if phase == "data" else (module, phase, source)
+            return name[len("table ") :], index, place, reached, beside
+    return ()
 
 
 def bad_weights(state):
@@ -114,7 +129,7 @@ def root_facts(birth, run, inputs, batch_size):
         data_only=bool(taint) and all(name.startswith("batch") for name in taint),
         zero_operand=guilty is not None and bool((tensors[guilty] == 0).any()),
         zero_lost=lost_zero(guilty, tensors, birth.shadows),
-        producers=tuple(p for p in (producer,) if p),
+        positive=birth.positives[guilty] if guilty is not None and guilty < len(birth.positives) else "",
         single=single_value(birth.name, tensors, output),
         full_mask=full_mask(birth.name, tensors, birth.producers),
         shadow_finite=shadow_finite,

@@ -9,6 +9,8 @@ import types
 
 import torch
 
+from . import trees
+
 PLAIN = (int, float, bool, str, bytes, complex, type(None))
 LIMIT = 64
 """Longer lists and dictionaries are not copied each step."""
@@ -20,16 +22,19 @@ class PythonState:
     def __init__(self, function, known=(), models=()):
         self.known = {id(thing) for thing in known}
         self.cells, self.objects, self.stateful, self.modules = [], [], [], []
-        self.optimizers, self.scalers = [], []
+        self.optimizers, self.scalers, self.tables = [], [], []
         self.not_replayable = []
         self.compiled = False
         for place, value, cell in reachable(function):
             self._sort(place, value, cell)
+        self.tables += [table for model in models for table in _plain_tensors(model)]
         self.objects += [(m, "attributes") for model in models for m in model.modules() if _own_class(m)]
 
     def _sort(self, place, value, cell):
         if hasattr(value, "_torchdynamo_orig_callable") or type(value).__name__ == "OptimizedModule":
             self.compiled = True
+        if isinstance(value, torch.Tensor):
+            self.tables.append((place, value))
         if id(value) in self.known or isinstance(value, (torch.Tensor, types.ModuleType, type)):
             return
         if isinstance(value, torch.optim.Optimizer):
@@ -42,6 +47,7 @@ class PythonState:
             self.modules.append(value)
         elif isinstance(value, (list, dict, set)):
             self.objects.append((value, "container"))
+            self.tables += [(place + path, t) for path, t in trees.leaves(_few(value))]
         elif isinstance(value, PLAIN):
             if cell is not None:
                 self.cells.append(cell)
@@ -84,6 +90,25 @@ class PythonState:
 def is_scaler(value):
     """Whether this is a GradScaler, of whatever device or release."""
     return any(kind.__name__ == "GradScaler" and kind.__module__.startswith("torch.") for kind in type(value).__mro__)
+
+
+def _few(value):
+    """The first items of a list or dictionary: a data set need not be read whole."""
+    return (
+        value[:LIMIT]
+        if isinstance(value, list)
+        else dict(list(value.items())[:LIMIT])
+        if isinstance(value, dict)
+        else []
+    )
+
+
+def _plain_tensors(model):
+    """(name, tensor) of the tensors that modules keep as plain attributes, neither parameter nor buffer."""
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if isinstance(value, torch.Tensor):
+                yield ".".join(part for part in (name, key) if part), value
 
 
 def _own_class(module):

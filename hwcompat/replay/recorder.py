@@ -47,6 +47,7 @@ class Birth:
     shadow_out: Any = None
     inputs_had_inf: bool = False
     producers: Tuple[str, ...] = ()
+    positives: Tuple[str, ...] = ()
     taints: Tuple[FrozenSet[str], ...] = ()
     order: int = 0
 
@@ -75,11 +76,11 @@ class Recorder(TorchDispatchMode):
         if not shadow:
             self.shadows.give_up("not asked for")
         self.taint = {key_of(t): frozenset((name,)) for name, t in sources if t.layout == torch.strided}
-        self.producer, self.held = {}, []
+        self.producer, self.held, self.positive = {}, [], {}
         self.scale, self.grads, self.events = scale, grads, Events()
         self.order, self.inputs_of_top = 0, {}
         self.raised, self.check, self.suspect = None, check, None
-        self.foreign, self.counts = None, {}
+        self.foreign, self.counts, self.met = None, {}, {}
         self.wanted, self.kept_ops = None, []
         self.largest: Optional[float] = None
         self.bad_sources = {}
@@ -89,6 +90,16 @@ class Recorder(TorchDispatchMode):
             if _checkable(values) and not all_finite(values) and not (name == "buffers" and is_mask(values)):
                 self.bad_sources[-1 - index] = (name, tensor.detach().clone())
                 self.carried[_key(tensor)] = frozenset((-1 - index,))
+
+    def follow_tables(self, tables):
+        """Tensors that a step takes from outside, and nobody trains: where one holds a bad value, it is a source."""
+        for name, tensor in tables:
+            if tensor.layout == torch.strided and _checkable(tensor) and not all_finite(tensor) and not is_mask(tensor):
+                number = -1 - len(self.bad_sources)
+                while number in self.bad_sources:
+                    number -= 1
+                self.bad_sources[number] = ("table " + name, tensor.detach().clone())
+                self.carried[_key(tensor)] = frozenset((number,))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -148,10 +159,12 @@ class Recorder(TorchDispatchMode):
             taint = taint | DRAWN
         if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
             self._penalty(outputs)
+        positive = name if name in opfacts.ALWAYS_POSITIVE else self._from_positive(name, tensors, given[0])
         for tensor in outputs:
             key = _key(tensor)
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
             self.taint[key] = taint
+            self.positive[key] = positive
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
             if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
@@ -162,6 +175,15 @@ class Recorder(TorchDispatchMode):
         owners.follow(args, out)
         module = owners.of_bad(args, out, lambda t: _checkable(t) and not all_finite(t))
         return (next(iter(module)), *spot[1:]) if len(module) == 1 else spot
+
+    def _from_positive(self, name, tensors, args):
+        """The operator whose result, never 0 exactly, all of this one goes back to; '' where it may be 0 rightly."""
+        numbers = [v for v in args if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        floats = [t for t in tensors if t.is_floating_point()]
+        if name not in opfacts.KEEPING_POSITIVE or not floats or any(v < 0 for v in numbers):
+            return ""
+        origins = [self.positive.get(_key(t), "") for t in floats]
+        return origins[0] if all(origins) else ""
 
     def _rescaled(self, before, after):
         """Keeps how many times larger the step itself makes a weight, outside of any optimizer."""
@@ -181,6 +203,9 @@ class Recorder(TorchDispatchMode):
         nan_out = any(has_nan(t) for t in bad)
         before = frozenset().union(*[self.carried.get(_key(t), frozenset()) for t in tensors])
         roots = before
+        for source in before:
+            if source < 0:
+                self.met.setdefault(source, spot)
         if inf_in and not before and self.foreign is None and name not in opfacts.OVERWRITING:
             self.foreign = (spot, name)
         if not nan_in and (nan_out or not inf_in):
@@ -197,6 +222,7 @@ class Recorder(TorchDispatchMode):
                 roots=tuple(sorted(before)),
                 inputs_had_inf=inf_in,
                 producers=producers,
+                positives=tuple(self.positive.get(_key(t), "") for t in tensors),
                 taints=taints,
                 order=self.order,
             )

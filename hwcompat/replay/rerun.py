@@ -40,6 +40,7 @@ class Run:
     shadow_loss: Optional[float] = None
     entry: Any = None
     sources: List[Any] = field(default_factory=list)
+    tables: List[Any] = field(default_factory=list)
 
 
 class Replayer:
@@ -76,6 +77,7 @@ class Replayer:
         run = Run(places=Places(self.roots, self.state.optimizers))
         args, kwargs = arguments(saved)
         run.sources = sources(args, kwargs, self.state)
+        run.tables = saved.python[0].tables if saved.python is not None else []
         parameters = self.state.parameters()
         run.recorder = Recorder(
             run.places,
@@ -86,6 +88,7 @@ class Replayer:
             shadow,
             look.get("check", False),
         )
+        run.recorder.follow_tables(run.tables)
         run.recorder.wanted = look.get("wanted")
         run.recorder.largest = 0.0 if look.get("measure") else None
         run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if look.get("read") else None)

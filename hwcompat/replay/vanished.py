@@ -1,0 +1,169 @@
+"""What only the live step had: it was bad, and run again from the same state it is not."""
+
+import math
+from dataclasses import replace
+
+from . import live, opreplay, places, tripwire
+from .finding import LOSS
+from .trace import Trace, traced
+from .tripwire import is_finite
+
+MOST = 8
+"""Linear operators of one module that are replayed, at most."""
+
+
+class LiveOnly:
+    """A step that was bad when it ran, and is not when it runs again. `following`: the step after it, where known."""
+
+    def __init__(self, replayer, case, following=None):
+        self.replayer, self.case, self.following = replayer, case, following
+
+    def observe(self, obs):
+        """The live step was bad and the recorded one is not: compiled code, a transient, or not the same step."""
+        case = self.case
+        again = self.replayer.plain(case.saved)
+        if again.bad and case.compiled:
+            return replace(
+                obs,
+                reproduced=True,
+                eager_reproduced=False,
+                bad=again.bad,
+                first_bad_module=_first_bad(case.traced)[:2],
+            )
+        trace = Trace(case.names, traced(self.replayer.roots))
+        with trace:
+            third = self.replayer.plain(case.saved)
+        module, output_only, index = _first_bad(case.traced)
+        from_output = bool(module)
+        second = trace.read()
+        same = _same_until(case.traced, second, index, case.reading, third.value)
+        if not module and case.loss is not None and not is_finite(case.loss):
+            module = LOSS
+        elif not module and case.bad_grads:
+            module, output_only = case.bad_grads[-1].rpartition(".")[0], True
+        obs = replace(
+            obs,
+            reproduced=False,
+            first_bad_module=(module, output_only),
+            live_inputs_same=same,
+            from_output=from_output,
+            live_input_bad=_bad_input(case.traced),
+            exact=obs.exact and again.value == third.value,
+            not_replayable=obs.not_replayable + places.hooks_of_others(self.replayer.roots),
+        )
+        return replace(
+            obs,
+            audit=self._operators_of(module),
+            lost_update=self._lost_update(obs, again, third),
+            impossible=self._impossible(case.traced[:index], second),
+        )
+
+    def _lost_update(self, obs, again, third):
+        """The weight that the live step spoilt though its loss and gradients were those of both re-runs; or ''.
+
+        Only torch's own optimizers, whose whole state is known, can be cleared of it.
+        """
+        case, reading = self.case, self.case.reading
+        gradient = tripwire.gradient_norm(self.replayer.state.parameters())  # of the last re-run
+        spoilt = case.bad_weights or self._bad_at_the_next_step()
+        known = all(_keeps_no_secrets(optimizer) for optimizer in self.replayer.state.optimizers)
+        if case.trip != "weights" or not spoilt or not known or reading is None or not obs.exact or obs.not_replayable:
+            return ""
+        losses = ((reading.loss, again.value), (again.value, third.value))
+        # A loop that clears the gradients after the step leaves none to compare: then one module must be all there is.
+        alone = reading.gradient is None and gradient is None and len({n.rpartition(".")[0] for n in spoilt}) == 1
+        same = all(_close(*pair) for pair in losses) and (alone or _close(reading.gradient, gradient))
+        return spoilt[0] if same else ""
+
+    def _bad_at_the_next_step(self):
+        """Names of the weights that were not finite when the step after this one began, where it has a snapshot."""
+        if self.following is None:
+            return []
+        self.replayer.restore(self.following)
+        return live.bad_weights(self.replayer.roots)
+
+    def _impossible(self, live, again):
+        """(module, sum of its output in the live step, the largest sum that its operators could give); or ().
+
+        Of the first module whose finite output is not what the re-run gives, though all before it are.
+        """
+        different = next((n for n, pair in enumerate(zip(live, again)) if not _alike(*pair)), None)
+        if different is None or live[different][0] != again[different][0] or live[different][2] is None:
+            return ()
+        module, _given, gave = live[different]
+        if sum(name == module for name, _g, _o in live) > 1:
+            return ()  # of several calls nobody knows which operator belongs to which
+        kept = self._kept_of(module)
+        forward = [(opreplay.examine(op), op.out) for op in kept if op.phase == "forward"]
+        if len(forward) != 1 or not forward[0][0].certified:
+            return ()
+        most = forward[0][0].bound * forward[0][1].numel()
+        return (module, gave, most) if abs(gave) > 2.0 * most else ()
+
+    def _kept_of(self, module):
+        run = self.replayer.recorded(self.case.saved, shadow=False, wanted=lambda place: place[0] == module)
+        return run.recorder.kept_ops[:MOST]
+
+    def _operators_of(self, module):
+        """Evidence on every linear operator of the module that was wrong once."""
+        return [opreplay.examine(kept) for kept in self._kept_of(module)]
+
+    def departed(self, obs):
+        """(step, live loss, loss when run again) of the step before, if it gave what it does not give again; or ().
+
+        It is run again, twice, from its own snapshot, so that nothing done between steps plays a part; only where all
+        state is known, and where both give the same to the bit.
+        """
+        before, reading = self.case.before, self.case.reading_before()
+        known = all(_keeps_no_secrets(optimizer) for optimizer in self.replayer.state.optimizers)
+        if before is None or reading is None or reading.loss is None or not known or not obs.exact:
+            return ()
+        runs = [self.replayer.plain(before) for _ in range(2)]
+        again = [run.value for run in runs]
+        if any(run.bad or run.error for run in runs) or again[0] is None or again[0] != again[1]:
+            return ()
+        if math.isclose(reading.loss, again[0], rel_tol=1e-3) or places.hooks_of_others(self.replayer.roots):
+            return ()
+        return (before.number, reading.loss, again[0])
+
+
+def _close(a, b):
+    return a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6)
+
+
+def _keeps_no_secrets(optimizer):
+    """Whether an optimizer is torch's own and nobody hooked into it."""
+    hooks = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+    return type(optimizer).__module__.startswith("torch.optim") and not any(getattr(optimizer, h, None) for h in hooks)
+
+
+def _first_bad(traced):
+    """(module, whether its input was finite, index) of the first bad output of the live step."""
+    for index, (name, given, gave) in enumerate(traced):
+        if gave is not None and not is_finite(gave):
+            return name, given is None or is_finite(given), index
+    return "", False, len(traced)
+
+
+def _bad_input(traced):
+    """The module that was given a bad value before any module made one."""
+    first = traced[0] if traced else ("", None, None)
+    return (first[0] or "the model") if first[1] is not None and not is_finite(first[1]) else ""
+
+
+def _same_until(live, again, index, reading, value):
+    """Whether the re-run went through the same sums up to the first bad one; None where nothing can be compared."""
+    if index < len(live):
+        pairs = (
+            list(zip(live[:index], again[:index])) + [(live[index][:2], again[index][:2])] if index < len(again) else []
+        )
+        return bool(pairs) and all(_alike(a, b) for a, b in pairs)
+    if reading is not None and reading.loss is not None and value is not None:
+        return math.isclose(reading.loss, value, rel_tol=1e-6)
+    return None
+
+
+def _alike(a, b):
+    return a[0] == b[0] and all(
+        x is None or y is None or math.isclose(x, y, rel_tol=1e-5, abs_tol=1e-6) for x, y in zip(a[1:], b[1:])
+    )

@@ -1,0 +1,148 @@
+"""Bad numbers that lie in tensors which the step takes from outside, are swallowed, or come once from a card."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from replay import loops
+from torch import Tensor
+from torch.nn import functional
+
+import hwcompat
+
+LOSS, DATA = "<loss>", "<data>"
+NAN = float("nan")
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize(
+    ("where", "cause", "module"),
+    [
+        ("samples", "bad-data", DATA),
+        ("labels", "bad-labels", LOSS),
+        ("weights", "division-by-zero", LOSS),
+        ("", "", ""),
+    ],
+)
+def test_a_bad_number_in_a_tensor_that_the_step_closes_over(where: str, cause: str, module: str) -> None:
+    samples, labels, weights = torch.randn(64, 8), torch.randn(64, 1), torch.rand(4)
+    {"samples": samples, "labels": labels, "weights": weights}.get(where, torch.zeros(64))[3] = NAN
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def train_step(batch: Any) -> Tensor:
+        rows, kinds = batch
+        optimizer.zero_grad()
+        loss = (weights[kinds] * (model(samples[rows]) - labels[rows]).square().mean(1)).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    batches = [(torch.randint(4, 64, (8,)), torch.randint(0, 3, (8,))) for _ in range(12)]
+    batches[5][0][2], batches[5][1][2] = 3, 3
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, batches)
+    if where:
+        assert (finding.cause, finding.step, finding.module, finding.certainty) == (cause, 5, module, "suspected")
+        assert where in finding.evidence[0]
+    else:
+        assert finding is None
+
+
+def test_a_positive_function_that_underflows_before_it_is_added_to() -> None:
+    model = loops.mlp(outputs=2)
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        spread = functional.softplus(p[:, 1:] - 300 * (y > 2)) + 0.0
+        return ((p[:, :1] - y) / spread).square().mean() + spread.log().mean()
+
+    batches = [(x, y.clamp(-1, 1)) for x, y in loops.pairs(10)]
+    batches[6][1][4] = 3.0
+    finding = loops.watched(model, loss, batches, torch.optim.SGD(model.parameters(), 1e-3))
+    assert (finding.cause, finding.step, finding.module) == ("underflow", 6, LOSS)
+
+
+def test_a_divisor_that_may_be_zero_rightly_is_a_division() -> None:
+    """The mask is not positive everywhere: what it leaves of a softmax may be nothing at all."""
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return (p.softmax(1) * y / (p.softmax(1) * y).sum(1, keepdim=True)).square().mean()
+
+    batches = [(torch.randn(8, 8), torch.ones(8, 4)) for _ in range(8)]
+    batches[4][1][2] = 0.0
+    finding = loops.watched(loops.mlp(outputs=4), loss, batches)
+    assert (finding.cause, finding.step) in (("division-by-zero", 4), ("bad-labels", 4))
+
+
+def test_an_infinity_that_is_divided_by_leaves_no_loss() -> None:
+    model = loops.mlp(outputs=128).half()
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return ((p - y).square() / torch.tensor(float(p.numel())).half()).sum() * 16
+
+    batches = [(torch.randn(640, 8).half(), torch.randn(640, 128).half()) for _ in range(6)]
+    finding = loops.watched(model, loss, batches)
+    assert (finding.cause, finding.certainty, finding.op) == ("fp16-overflow", "proved", "_to_copy")
+
+
+class Glitch(torch.utils._python_dispatch.TorchDispatchMode):
+    """One element of the first layer's output is enormous, in one step or from one step on."""
+
+    def __init__(self, again: bool) -> None:
+        super().__init__()
+        self.again, self.calls = again, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func.overloadpacket.__name__ == "addmm" and out.shape == (16, 32):
+            self.calls += 1
+            if self.calls == 6 or (self.again and self.calls > 6):
+                out[2, 3] = 3.2e38
+        return out
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_number_that_no_sum_can_reach(again: bool) -> None:
+    """Finite, and far outside sum |a||b|: the module is named, and a transient only where it does not come back."""
+    model = loops.mlp(width=32)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with Glitch(again):
+        finding = loops.run(
+            hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer), loops.pairs(12)
+        )
+    if again:
+        assert finding.kind != "transient"
+    else:
+        assert (finding.cause, finding.kind, finding.module, finding.phase) == ("hardware", "transient", "0", "forward")
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_a_training_that_runs_away_from_a_step_that_does_not_come_back(drawn: bool) -> None:
+    """The loss stays finite, and the weights run away. Numbers from elsewhere differ each time: no blame."""
+    model = loops.mlp(width=32)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    source = random.SystemRandom() if drawn else None
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        noise = source.random() if source else 0.0
+        return (p - y).abs().mean() * 30 + noise
+
+    with Glitch(False):
+        finding = loops.run(
+            hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer, loss), loops.pairs(12)
+        )
+    if drawn:
+        assert finding.cause != "hardware"
+    else:
+        assert (finding.cause, finding.kind, finding.certainty, finding.step) == (
+            "hardware",
+            "transient",
+            "suspected",
+            5,
+        )
