@@ -22,8 +22,6 @@ from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
 YOUNGEST = ("third", "fourth", "fifth", "sixth")
-GROWING: tuple[str, ...] = ()
-"""Sets that are not complete yet."""
 EVERYTHING = [
     pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
     for which in scenarios.SETS
@@ -50,7 +48,7 @@ def test_a_scenario_ends_as_it_says_when_nobody_watches(entry: Entry) -> None:
     assert not outcome.complaint(scenario, outcome.run(scenario))
 
 
-@pytest.mark.parametrize("which", [which for which in scenarios.SETS if which not in GROWING])
+@pytest.mark.parametrize("which", scenarios.SETS)
 def test_a_set_covers_every_cause_at_least_twice(which: str) -> None:
     found = [scenarios.load(entry).expected for entry in scenarios.entries(which) if not entry.repaired]
     causes = [cause for expected in found if expected for cause in expected.causes]

@@ -23,7 +23,11 @@ class CountVAE(nn.Module):
         mean, log_variance = self.encoder(counts.log1p()).chunk(2, 1)
         z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
-        return torch.distributions.NegativeBinomial(self.log_total.exp(), logits=self.decoder(z)), kl
+        # torch.compile turns the validation off for the rest of the process.
+        likelihood = torch.distributions.NegativeBinomial(
+            self.log_total.exp(), logits=self.decoder(z), validate_args=True
+        )
+        return likelihood, kl
 
 
 def build(seed: int, repaired: bool = False) -> Scenario:
