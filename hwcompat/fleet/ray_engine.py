@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 import time
@@ -56,7 +57,7 @@ def connected(address: str) -> Iterator[Any]:
         raise MachineError(f"no Ray cluster at {address}: {_line(error)}", _absent_hint(address)) from error
     except RuntimeError as error:
         raise _refused(address, error) from error
-    except (ValueError, OSError) as error:
+    except Exception as error:  # Ray has no one class for it
         raise MachineError(
             f"cannot join the Ray cluster at {address}: {_line(error)}", _absent_hint(address)
         ) from error
@@ -67,6 +68,8 @@ def connected(address: str) -> Iterator[Any]:
 
 
 def _imported() -> Any:
+    # A head that hangs is asked 20 times by default, 40 seconds each.
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
     try:
         import ray
     except ImportError as error:
@@ -85,12 +88,29 @@ def _check_address(address: str) -> None:
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"{address!r} is no address of a Ray cluster", "--address auto, or HOST:PORT (6379)")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        answers = _is_grpc(host.strip("[]"), int(port))
     except OSError as error:
         what = f"nobody answers at {address}: {error.strerror or error}"
         raise MachineError(
             what, "`ray status` on the head node shows its address; a firewall may be in between"
         ) from error
+    if not answers:
+        hint = "`ray status` on the head node shows its address; not the dashboard's port (8265)"
+        raise MachineError(f"what answers at {address} is no head of a Ray cluster", hint)
+
+
+def _is_grpc(host: str, port: int) -> bool:
+    """Whether a server there begins to talk as gRPC's do (HTTP/2, RFC 9113, 3.4: each side sends SETTINGS first). Ray
+    itself would ask any other server again and again for minutes. OSError where nobody listens."""
+    with socket.create_connection((host, port), _CONNECT_SECONDS) as there:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return True  # Ray's own handshake would be needed first
+        found = b""
+        with contextlib.suppress(OSError):  # silence, or a connection that is closed: an answer too
+            there.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            while len(found) < 4 and (more := there.recv(64)):
+                found += more
+    return found[3:4] == b"\4"
 
 
 def _absent_hint(address: str) -> str:

@@ -10,8 +10,10 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -306,6 +308,25 @@ def test_a_node_that_is_not_there_is_said(cluster: Any, place: Path) -> None:
 def test_a_wrong_address_says_so_at_once(address: str, kind: type[Exception], said: str) -> None:
     with pytest.raises(kind, match=said), ray_engine.connected(address):
         pass
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])
+def test_a_server_that_is_no_ray_is_told_from_one(answer: bytes) -> None:
+    """Ray itself asks it for minutes: the dashboard's port in place of the head's is an easy mistake."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            there, _ = server.accept()
+            with there:
+                there.recv(64)
+                there.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(MachineError, match="is no head of a Ray cluster"), ray_engine.connected(address):
+            pass
+        thread.join()
 
 
 def test_without_a_cluster_none_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
