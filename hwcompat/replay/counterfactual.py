@@ -35,7 +35,7 @@ class Counterfactuals:
         return self._run("nothing changed")
 
     def zero_grad(self):
-        return self._run("with the gradients cleared before each step", each=self._clear)
+        return self._run("with the gradients cleared after each step", each=self._clear, around=self._clearing_own)
 
     def stale(self):
         return self._run("with the gradients that each optimizer leaves on the others cleared", around=self._clearing)
@@ -64,15 +64,20 @@ class Counterfactuals:
         return trial
 
     def input(self):
-        return self._run(
-            "with each feature of the inputs scaled to mean 0 and standard deviation 1", batch=self._standardised
-        )
+        what = "with each feature of the inputs%s scaled to mean 0 and standard deviation 1"
+        trial = self._run(what % "", batch=lambda saved: self._standardised(saved, self.inputs))
+        if not trial.better:  # targets of the same large size would have the weights grow as before
+            trial = self._run(what % " and of the targets", batch=lambda saved: self._standardised(saved, None))
+        return trial
 
     def outlier(self):
         return self._run("with this sample replaced by the median one of its batch", batch=self._tamed)
 
     def init(self):
         return self._run("with the default initialisation of every layer", once=self._default_init)
+
+    def smaller(self):
+        return self._run("with all weights a tenth as large", once=self._shrink)
 
     def clip(self):
         return self._run("with the gradient norm clipped to 1", around=self._clipping)
@@ -109,6 +114,22 @@ class Counterfactuals:
         for parameter in self.replayer.state.parameters():
             parameter.grad = None
 
+    def _shrink(self):
+        for parameter in self.replayer.state.parameters():
+            parameter.mul_(0.1)
+
+    def _clearing_own(self):
+        def wrap(optimizer, original):
+            def step(*args, **kwargs):
+                done = original(*args, **kwargs)
+                for parameter in parameters_of(optimizer):
+                    parameter.grad = None
+                return done
+
+            return step
+
+        return wrapped_steps(self.optimizers, wrap)
+
     def _clearing(self):
         def clear(optimizer):
             own = {id(p) for p in parameters_of(optimizer)}
@@ -134,13 +155,14 @@ class Counterfactuals:
                 if size > OUTSIZED:
                     parameter.copy_((parameter.double() / size).to(parameter.dtype))
 
-    def _standardised(self, saved):
-        """The first argument with every tensor that the model is given scaled."""
+    def _standardised(self, saved, wanted):
+        """The first argument with every tensor scaled whose path is `wanted`; all of them where nothing says which."""
         paths = {id(t): "batch[0]" + path for path, t in trees.leaves(saved.args[0])} if saved.args else {}
-        return trees.mapped(saved.args[0], lambda t: self._scaled(t, paths.get(id(t), ""))) if saved.args else None
+        scaled = lambda t: t if wanted and paths.get(id(t), "") not in wanted else self._scaled(t)  # noqa: E731
+        return trees.mapped(saved.args[0], scaled) if saved.args else None
 
-    def _scaled(self, tensor, path):
-        if (self.inputs and path not in self.inputs) or not tensor.is_floating_point() or tensor.numel() < 2:
+    def _scaled(self, tensor):
+        if not tensor.is_floating_point() or tensor.numel() < 2:
             return tensor
         wide = tensor.detach().double()
         dims = _all_but_features(wide)

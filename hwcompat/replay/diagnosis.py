@@ -18,6 +18,9 @@ APART = 16.0
 ROUNDING = 0.1
 """Share of the gradient that the loss scale may change: bfloat16 sums rounded in another order change far less."""
 
+FURTHER = 10.0
+"""Compiled code rounds in other places than Python does; so many times further from float64 it is not rounding."""
+
 SHADOW = "the step in float64 beside it"
 
 
@@ -40,6 +43,8 @@ class Diagnosis:
             return self._audited()
         if case.trip == "scale":
             return self._scaled()
+        if case.trip == "compiled":
+            return self._compiled()
         skipped = case.skipped and case.trip != "weights"  # a skip that left bad weights behind kept nothing away
         scale = 1.0 if skipped else None
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
@@ -132,6 +137,20 @@ class Diagnosis:
         shift = self._scale_shift(self.case.saved)
         return replace(self._common(self.run), scale_shift=shift) if shift else None
 
+    def _compiled(self):
+        """Compiled code that gives other gradients than the same Python and float64; None where it does not."""
+        saved = self.case.saved
+        compiled, eager = (self.replayer.at_step(saved, eager=way).gradients for way in (False, True))
+        if not _differs((compiled, eager)):
+            return None
+        run = self.replayer.recorded(saved, read=True, seconds=self.case.seconds)
+        if not run.recorder.shadows.alive or run.recorder.drawn:  # compiled code draws its random numbers otherwise
+            return None
+        gaps = [entry.shift(found, run.entry.gradients) for found in (compiled, eager)]
+        if not all(gaps) or not gaps[0][0] > max(ROUNDING, FURTHER * gaps[1][0]):
+            return None
+        return replace(self._common(run), compiled_apart=(gaps[0][0], gaps[1][0]))
+
     def _scale_shift(self, saved):
         """How the gradients that the optimizers find change with the loss scale; () where they do not.
 
@@ -179,6 +198,7 @@ class Diagnosis:
             past_infinity=run.entry.past_infinity,
             rescaled=events.rescaled,
             stale=len(run.entry.stale),
+            reused=run.entry.reused,
             lone=events.lone or (),
             scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
             scaler_given=scaler is not None,
@@ -224,15 +244,22 @@ class Diagnosis:
             weight_outlier=observing.weight_outlier(self.replayer.roots),
             bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
             loop=observing.steepest_loop(run),
+            left_bad=self._left_bad() if obs.root is None else "",
             foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
+
+    def _left_bad(self):
+        """The name of a gradient that was not finite when the step began, and was not cleared."""
+        self.replayer.restore(self.case.saved)
+        return next(iter(live.bad_gradients(self.replayer.roots)), "")
 
     def _swallowed(self, obs, run):
         """An infinity that left nothing bad behind, x / inf for instance, and a loss that is not that of float64."""
         births = [b for b in run.recorder.births if not b.deliberate and not b.nan and b.args is not None]
         births = [b for b in births if b.phase != "optimizer"]
         wide = obs.shadow_loss
-        if not births or run.value is None or wide is None or abs(run.value - wide) <= ROUNDING * abs(wide):
+        known = run.value is not None and wide is not None
+        if not births or not (obs.grads.lost > 0.5 or (known and abs(run.value - wide) > ROUNDING * abs(wide))):
             return obs
         self.birth = births[0]
         root = observing.root_facts(births[0], run, observing.model_inputs(run), obs.batch_size)

@@ -57,15 +57,17 @@ class Entry:
     """A context around one run of a step.
 
     `stale`: ids of parameters whose gradient still held what was left before another optimizer's step when backward
-    added to it. `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it
-    stepped although the scaler had found a gradient that is not finite. `gradients`: what each step found, through
-    `read` (a float64 shadow for instance), if that is given.
+    added to it. `reused`: backward added to a gradient with which its own optimizer had stepped. `cleared`: backward
+    gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped although the scaler had
+    found a gradient that is not finite. `gradients`: what each step found, through `read` (a float64 shadow for
+    instance), if that is given.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
         self.optimizers, self.scaler, self.read = optimizers, scaler, read
         self.cleared, self.past_infinity, self.gradients = False, False, []
         self.stale, self._left = set(), set()
+        self.reused, self._used = False, set()
         self._alive, self._stack = set(), contextlib.ExitStack()
 
     def __enter__(self):
@@ -84,6 +86,7 @@ class Entry:
         def hook(grad):
             if key in self._left and _alive(parameter):
                 self.stale.add(key)
+            self.reused = self.reused or (key in self._used and _alive(parameter))
             if key not in self._alive:
                 with referee.alone(), torch.no_grad():
                     if grad.layout == torch.strided and bool(grad.any()):
@@ -103,8 +106,9 @@ class Entry:
         return step
 
     def _leaves(self, optimizer):
-        """After a step of one optimizer: the gradients that lie on the parameters of the others."""
+        """After a step of one optimizer: the gradients that lie on its own parameters and on those of the others."""
         own = {id(p) for p in parameters_of(optimizer)}
+        self._used |= own
         others = [p for other in self.optimizers for p in parameters_of(other) if id(p) not in own]
         self._left |= {id(p) for p in others if _alive(p)}
 

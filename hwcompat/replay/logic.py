@@ -1,6 +1,6 @@
 """Observations -> Finding: rules in order, each a pure function that gives a finding or None. The first one wins."""
 
-from . import logic_operator, logic_scaling, logic_training
+from . import logic_once, logic_operator, logic_scaling, logic_training
 from .finding import Finding
 
 RULES = (
@@ -8,12 +8,13 @@ RULES = (
     logic_training.explained_error,
     logic_training.weights_bad_from_the_start,
     logic_training.bad_table,
+    logic_training.left_from_before,
     logic_scaling.never_scaled,
     logic_scaling.clipped_while_scaled,
     logic_scaling.depends_on_scale,
-    logic_training.compiler,
-    logic_training.not_reproduced,
-    logic_training.departed,
+    logic_once.compiler,
+    logic_once.not_reproduced,
+    logic_once.departed,
     logic_operator.intermittent,
     logic_operator.device_or_library,
     logic_operator.vendor_kernel,
@@ -26,6 +27,7 @@ RULES = (
     logic_operator.batch_statistics,
     logic_training.giant_sample,
     logic_training.divergence,
+    logic_operator.raw_input,
     logic_operator.underflow,
     logic_operator.impossible_label,
     logic_operator.bad_label,

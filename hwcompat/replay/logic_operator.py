@@ -142,6 +142,23 @@ def _singular(obs):
     return bool(obs.replay and obs.replay.first_finite is False)
 
 
+def raw_input(obs):
+    """From sane weights the first step is bad, and with the inputs scaled it is not: the formula had never a chance."""
+    trial = obs.trial("input")
+    if obs.step > 0 or obs.root is None or not obs.input_max > RAW or not (trial and trial.better):
+        return None
+    if obs.replay is None or obs.replay.limit <= HALF_LIMIT or obs.root.labels_only:
+        return None
+    lines = (birth_line(obs), "the batch reaches %s" % number(obs.input_max), trial.text)
+    return found(obs, "input-scale", "by counterfactual", lines, NORMALISE)
+
+
+RAW = 1e3
+"""Inputs of this size are no usual ones in float32."""
+
+NORMALISE = "normalise the inputs (for example / 255, or to mean 0, std 1)"
+
+
 def underflow(obs):
     """An operand became 0 (or 1) by rounding; in float64 it did not."""
     root = obs.root
@@ -329,7 +346,7 @@ def half_range(obs):
             "input-scale",
             "by counterfactual",
             lines,
-            "normalise the inputs (for example / 255, or to mean 0, std 1)",
+            NORMALISE,
         )
     name, ratio = obs.weight_outlier
     trial = obs.trial("init")
@@ -392,6 +409,12 @@ def wide_range(obs):
             lines,
             "use the layers' default initialisation (Kaiming or Xavier)",
         )
+    if obs.step == 0 and root.calls < 8 and obs.trial("smaller") and obs.trial("smaller").better:
+        lines.append(obs.trial("smaller").text)
+        remedy = (
+            "draw the first weights with a smaller spread: it must fall with the number of inputs that are added up"
+        )
+        return found(obs, "initialisation", "by counterfactual", lines, remedy)
     if root.op in opfacts.MULTIPLYING:
         lines.append("%s multiplies many factors: what exceeds 1 a little in each leaves the range" % root.op)
         remedy = "multiply in the logarithm (cumsum of log), keep the factors at or below 1, or take shorter sequences"

@@ -1,4 +1,4 @@
-"""Rules about the training: data, the optimizer, the loss scale, divergence, and steps that do not come back."""
+"""Rules about the training: data, the first weights, the optimizer, divergence, and trainings that stand still."""
 
 from dataclasses import replace
 
@@ -163,7 +163,7 @@ def dead(obs):
         return None  # a decay that takes weights away while the model learns does what it is for
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
-        if name in QUIET and trial and same and trial.revives(same):
+        if name in QUIET and trial and same and trial.revives(same) and _told_apart(obs, name, trial):
             still = "%.0f %% of the gradient is exactly 0, in float64 too" % (100 * obs.grads.zero)
             return found(
                 obs,
@@ -177,135 +177,40 @@ def dead(obs):
     return None
 
 
+def _told_apart(obs, name, trial):
+    """Scaled inputs may change what the loss is measured in, and few gradients are 0 in many a healthy net: then the
+    changed training must itself learn."""
+    return name not in ("input", "lr") or obs.grads.zero > 0.5 or trial.learns
+
+
 STILL = {
     "zero gradients": "",
     "shrinks": "the weights shrink towards 0",
     "erases": "the decay alone takes more than half of the weights away at every step",
-    "eps": "eps is more than 100 times every root of a mean square that it is added to: the steps are all but 0",
+    "eps": "eps is several times every root of a mean square that it is added to, and cuts each step by as much",
+    "flat": "the loss is where it began",
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
-QUIET = ("weight_decay", "smaller_eps", "input", "lr")
+QUIET = ("weight_decay", "smaller_eps", "input", "init", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 
-def compiler(obs):
-    """Bad as compiled, every time; right as plain Python, from the same state."""
-    if not (obs.compiled and obs.reproduced and not obs.eager_reproduced):
+def left_from_before(obs):
+    """A gradient that was not finite was there when the step began, and backward added to it."""
+    if obs.root is not None or not obs.left_bad:
         return None
-    module, _ = obs.first_bad_module
     return found(
         obs,
-        "compiler",
+        "zero-grad",
         "proved",
-        ("compiled, the step is bad each time; the same step run eagerly is finite",),
-        "train without torch.compile, or with another backend, and report it",
-        phase="backward" if obs.bad == "gradient" else "forward",
-        module=module,
-    )
-
-
-def not_reproduced(obs):
-    """The step was bad once; from the same state it is not."""
-    if obs.reproduced or obs.error is not None:
-        return None
-    if obs.lost_update:
-        return _lost_update(obs)
-    module, output_only = obs.first_bad_module
-    if obs.live_input_bad:
-        return found(
-            obs,
-            "bad-data",
-            "suspected",
-            ("in the live step %s was given non-finite values; run again it is not" % obs.live_input_bad,)
-            + tuple("could not be replayed: " + line for line in obs.not_replayable),
-            "check the data where they are read; hand them to watch.step as its batch to learn which sample it is",
-            phase="data",
-            module=DATA,
-        )
-    if obs.impossible and obs.exact and not obs.not_replayable:
-        return _impossible(obs)
-    if obs.not_replayable or obs.live_inputs_same is False or not obs.exact:
-        return _not_replayable(obs, module)
-    if obs.live_inputs_same is None and not output_only:
-        return None
-    replays = obs.audit or ()
-    if not replays or not all(r.inputs_finite and r.two_referees and r.certified for r in replays):
-        return None
-    lines = (
-        "run again from the same state the step is finite, twice and with the same bits",
-        "in the live step %s gave non-finite values for finite inputs" % module,
-        "float64 by two ways is finite for its %d linear operations, and sum |a||b| stays below the range"
-        % len(replays),
-    )
-    return found(
-        obs,
-        "hardware",
-        "suspected",
-        lines,
-        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
-        kind="transient",
-        phase=_live_phase(obs, module),
-        module=module,
-    )
-
-
-def _lost_update(obs):
-    """Loss and gradients were the same in the live step, and one weight was not: only the update came between them."""
-    return found(
-        obs,
-        "hardware",
-        "suspected",
         (
-            "run again from the same state the step is finite, twice and with the same loss",
-            "the loss of the live step was the same, and %s came out of the optimizer not finite" % obs.lost_update,
+            "the gradient of %s was not finite when the step began, and nobody cleared it" % obs.left_bad,
+            "what backward adds to it cannot make it finite again",
         ),
-        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
-        kind="transient",
+        "optimizer.zero_grad() in every step, also after one that the scaler skipped",
         phase="optimizer",
-        module=obs.lost_update.rpartition(".")[0],
-    )
-
-
-def _impossible(obs):
-    """A module gave a finite sum that no order of its own additions can reach."""
-    module, gave, most = obs.impossible
-    return found(
-        obs,
-        "hardware",
-        "suspected",
-        (
-            "run again from the same state the step is finite, twice and with the same bits",
-            "in the live step all was the same up to %s, whose output summed to %s" % (module, number(gave)),
-            "sum |a||b| of its operator allows at most %s" % number(most),
-        ),
-        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
-        kind="transient",
-        phase="forward",
-        module=module,
-    )
-
-
-def _live_phase(obs, module):
-    """A module whose output was bad in the live step, or one whose gradient was."""
-    if not module:
-        return ""
-    return "forward" if obs.from_output else "backward"
-
-
-def _not_replayable(obs, module):
-    lines = ["run again, the step is not the same step: " + (obs.not_replayable or ("its inputs differ",))[0]]
-    if module:
-        what = "output" if obs.from_output or module == LOSS else "gradient"
-        lines.append("in the live step the first bad %s was that of %s" % (what, module))
-    return found(
-        obs,
-        "unknown",
-        "unknown",
-        lines,
-        "hand everything that a step uses to watch.step as its batch, then run again",
-        phase="loss" if module == LOSS else _live_phase(obs, module),
-        module=module,
+        module=OPTIMIZER,
     )
 
 
@@ -356,29 +261,6 @@ def divergence(obs):
                 module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
             )
     return None
-
-
-def departed(obs):
-    """The step before gave another loss than it gives when it runs again: no setting explains that."""
-    if not obs.departed:
-        return None
-    step, live, again = obs.departed
-    finding = found(
-        obs,
-        "hardware",
-        "suspected",
-        (
-            "step %d gave a loss of %s; run again from the same state it gives %s, twice and with the same bits"
-            % (step, number(live), number(again)),
-        ),
-        "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it",
-        kind="transient",
-        phase="",
-        module="",
-        op="",
-        source="",
-    )
-    return replace(finding, step=step)
 
 
 PHASE_OF = {"exploding-gradients": "backward", "input-scale": "data", "initialisation": "forward"}

@@ -30,6 +30,11 @@ ERRORS = (
     ("expected target dtype to be Long", "bad-labels", "class labels must be integers: labels.long()"),
     ("expected scalar type Long", "bad-labels", "class labels must be integers: labels.long()"),
     ("expected floating point type for target", "bad-labels", "targets of this loss are floating point"),
+    (
+        "to be within the support",
+        "bad-labels",
+        "this likelihood is not meant for such values: counts must be whole and not negative, shares within 0 and 1",
+    ),
     ("unscale_() has already been called", "scaler-misuse", "call scaler.unscale_(optimizer) once a step"),
     ("unscale_() is being called after step()", "scaler-misuse", "call scaler.unscale_(optimizer) before step()"),
     ("step() has already been called since the last update()", "scaler-misuse", "call scaler.update() after each step"),

@@ -74,6 +74,11 @@ class Trial:
         return self.better and self.lower_than(baseline, 0.7)
 
     @property
+    def learns(self):
+        """Whether its loss falls well below where it began."""
+        return self.first is not None and self.last is not None and self.last < 0.7 * abs(self.first)
+
+    @property
     def stands_still(self):
         """Whether the loss ends about where it began, or higher."""
         return self.first is not None and self.last is not None and self.last > 0.8 * abs(self.first)
@@ -167,7 +172,10 @@ class Observations:
     bad_table: Tuple[Any, ...] = ()
     impossible: Tuple[Any, ...] = ()
     departed: Tuple[Any, ...] = ()
+    compiled_apart: Tuple[float, ...] = ()
     stale: int = 0
+    reused: bool = False
+    left_bad: str = ""
     rescaled: float = 0.0
     lone: Tuple[str, ...] = ()
 

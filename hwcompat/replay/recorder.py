@@ -81,6 +81,7 @@ class Recorder(TorchDispatchMode):
         self.order, self.inputs_of_top = 0, {}
         self.raised, self.check, self.suspect = None, check, None
         self.foreign, self.counts, self.met = None, {}, {}
+        self.drawn = False
         self.wanted, self.kept_ops = None, []
         self.largest: Optional[float] = None
         self.bad_sources = {}
@@ -156,7 +157,7 @@ class Recorder(TorchDispatchMode):
         if taint != WEIGHTS and any(_over_the_batch(name, t, out) for t in tensors[:1] for out in outputs):
             taint = taint | POOLED
         if opfacts.is_random(func):
-            taint = taint | DRAWN
+            taint, self.drawn = taint | DRAWN, True
         if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
             self._penalty(outputs)
         positive = name if name in opfacts.ALWAYS_POSITIVE else self._from_positive(name, tensors, given[0])

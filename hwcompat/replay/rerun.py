@@ -97,12 +97,12 @@ class Replayer:
         self._judge(run)
         return run
 
-    def at_step(self, saved, scale=None):
+    def at_step(self, saved, scale=None, eager=False):
         """What the optimizers find when they step; see Entry. `scale`: the loss scale to use."""
         self.restore(saved)
         set_scale(self.state.scaler, scale, self.state)
         entry = Entry(self.state.optimizers, self.state.scaler, torch.Tensor.detach)
-        self.plain(saved, restore=False, around=lambda: entry)
+        self.plain(saved, eager=eager, restore=False, around=lambda: entry)
         return entry
 
     @staticmethod

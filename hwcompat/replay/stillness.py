@@ -50,12 +50,14 @@ class Looks:
             return "erases"
         if step >= ENOUGH and self.lone and not tripwire.learns(history.losses):
             return "lone"
-        if any(drowned(optimizer) for optimizer in self.optimizers):
+        if not tripwire.learns(history.losses) and any(drowned(optimizer) for optimizer in self.optimizers):
             return "eps" if step >= ENOUGH else ""
         if not stepped:
             return "still" if self.optimizers else ""
         ratio = update_ratio(slot, parameters) if scaled else None
-        return "still" if ratio is not None and ratio < SLOW else ""
+        if ratio is not None and ratio < SLOW:
+            return "still"
+        return "flat" if step >= 4 * ENOUGH and tripwire.flat(history.losses) else ""
 
     def _decay(self):
         """The largest share of the weights that a weight decay alone takes away at every step."""
@@ -66,8 +68,8 @@ class Looks:
 SQUARES = ("exp_avg_sq", "square_avg", "sum")
 """What torch's optimizers call the running squares of gradients whose root they divide by, with eps added."""
 
-DROWNED = 100.0
-"""An eps so many times larger than every root leaves steps of less than a hundredth of what they would be."""
+DROWNED = 3.0
+"""An eps so many times larger than every root leaves steps of less than a quarter of what they would be."""
 
 
 def drowned(optimizer):

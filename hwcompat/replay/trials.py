@@ -1,11 +1,13 @@
 """Which counterfactuals can decide anything about a bad step, in the order of the rules."""
 
-from .counterfactual import OUTSIZED
 from .logic_training import ASLEEP
 from .tripwire import is_finite
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
+
+UNUSUAL = 3.0
+"""Weights so many times larger than the layer's default makes them are worth a trial."""
 
 
 def wanted(obs, case):
@@ -23,12 +25,14 @@ def wanted(obs, case):
         return ["baseline", "weight_decay"]
     if obs.trip == "eps":
         return ["baseline", "smaller_eps"]
+    if obs.trip == "flat":
+        return _trials_for_flatness(obs, case)
     if obs.trip not in HARD + ("diverges",):
         return []
     facts, names = obs.optimizer, []
     diverged = obs.diverged
     if diverged:
-        if any(grad is not None for _p, grad in case.saved.slot.grads):
+        if obs.reused or any(grad is not None for _p, grad in case.saved.slot.grads):
             names.append("zero_grad")
         if obs.stale:
             names.append("stale")
@@ -44,11 +48,13 @@ def wanted(obs, case):
         names.append("input")
     recurrent = bool(obs.root and obs.root.calls >= MANY)
     if (
-        obs.weight_outlier[1] > 3.0
+        obs.weight_outlier[1] > UNUSUAL
         and not (recurrent and diverged)
         and (not case.timeline or case.timeline[0].number == 0)
     ):
         names.append("init")
+    if obs.step == 0 and obs.root and obs.replay and obs.replay.limit > 1e6:
+        names.append("smaller")
     if diverged:
         if recurrent or (_spike(obs.gradient_norms) and not obs.rate_grew):
             names.append("clip")
@@ -78,12 +84,19 @@ def runs_away(obs):
 def _trials_for_silence(obs, case):
     if obs.grads.lost > 0.05 or obs.cleared:
         return []
-    asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > OUTSIZED and not _moved_far(case)
+    asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > UNUSUAL and not _moved_far(case)
     if len(obs.zero_matrices) >= 2 or asleep:
         return ["baseline", "init"]
     names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["lr"] if obs.growth > 2.0 else []
+    return ["baseline", *names] if names else []
+
+
+def _trials_for_flatness(obs, case):
+    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
+    names += ["input"] if obs.input_max > 10.0 else []
+    names += ["init"] if obs.weight_outlier[1] > UNUSUAL and case.steps[0].number == 0 else []
     return ["baseline", *names] if names else []
 
 

@@ -184,7 +184,10 @@ LEVEL, PERIOD = 10.0, 10
 
 
 def diverges(history):
-    """Whether finite losses run away: by GROWTH and still growing, or PERIOD steps far above the first, unabated."""
+    """Whether finite losses run away: by GROWTH and still growing, or PERIOD steps far above the first, unabated, or by
+    leaps while the weights grow."""
+    if _leaps(history):
+        return True
     recent = history.losses[-PERIOD:]
     if len(recent) < 4 or any(v is None or not is_finite(v) for v in recent + history.losses[:1]):
         return False
@@ -197,6 +200,18 @@ def diverges(history):
     return losses[-1] >= sorted(recent)[PERIOD // 2]
 
 
+LEAPS, WINDOW = 4, 32
+
+
+def _leaps(history):
+    """Whether the loss is above LEVEL times the first again and again, and the weights are LEVEL times as large."""
+    recent, weights = history.losses[-WINDOW:], [v for v in history.weights if v is not None]
+    if len(recent) < WINDOW or len(weights) < 2 or history.losses[0] is None or weights[-1] < LEVEL * weights[0]:
+        return False
+    level = LEVEL * max(abs(history.losses[0]), 1e-2)
+    return sum(v is not None and is_finite(v) and v > level for v in recent) >= LEAPS
+
+
 SHRUNK = 0.3
 
 
@@ -204,6 +219,18 @@ def shrinks(history):
     """Whether the norm of the weights falls, reading by reading, to a third of what it was."""
     norms = [v for v in history.weights if v is not None]
     return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))
+
+
+FLAT = 0.9
+
+
+def flat(losses):
+    """Whether the loss is about where it began, or above: the medians of the first and of the last steps."""
+    known = [v for v in losses if v is not None and is_finite(v)]
+    few = min(8, len(known) // 2)
+    if few < 4 or not min(known) > 0.0:
+        return False
+    return sorted(known[-few:])[few // 2] > FLAT * sorted(known[:few])[few // 2]
 
 
 def learns(losses):

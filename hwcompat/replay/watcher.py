@@ -23,7 +23,9 @@ from .trace import Trace, traced
 MEMORY = 2 << 30
 """Default cap, in bytes, on what the snapshots may hold together."""
 
-COMPILED = "torch.compile: a bad step is run again eagerly; layers are not traced and linear operations not audited"
+COMPILED = (
+    "torch.compile: one step is compared with the same run eagerly, a bad one runs again so; layers are not traced"
+)
 
 ANCHOR_EVERY = 16
 """Steps between two older snapshots, from which counterfactuals start; two of them are kept."""
@@ -289,6 +291,8 @@ class Watch:
                 return "audit"
         if saved.slot is None or self.python.not_replayable:
             return ""
+        if self.compiled and self.steps == 1:
+            return "compiled"
         return self.looks.trip(self.steps, self.history, saved.slot, gradients, parameters)
 
     def _learn_about_grads(self):

@@ -289,13 +289,13 @@ def test_an_optimizer_of_others_is_no_card() -> None:
 
 
 def nan_backend(graph: Any, inputs: Any) -> Any:
-    """A compiler whose second program is wrong."""
+    """A compiler whose program is wrong from its fifth run on; one of these is the comparison with eager Python."""
     calls = [0]
 
     def program(*args: Any) -> Any:
         calls[0] += 1
         out = graph(*args)
-        return tuple(part * float("nan") for part in out) if calls[0] > 3 else out
+        return tuple(part * float("nan") for part in out) if calls[0] > 4 else out
 
     return program
 
@@ -324,5 +324,5 @@ def test_a_compiled_training_stays_compiled_while_it_is_watched() -> None:
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     watch = hwcompat.watch(compiled, optimizer=optimizer)
     assert loops.run(watch, loops.step_of(compiled, optimizer, functional.cross_entropy), loops.labelled(9)) is None
-    assert runs == [9]
+    assert runs == [10]  # one of them again beside the same step run eagerly
     assert any("compile" in note for note in watch.notes)

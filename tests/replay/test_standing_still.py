@@ -218,3 +218,159 @@ def test_a_fill_value_that_half_does_not_have() -> None:
         model, lambda p, y: p.masked_fill(y > 0, -1e9).float().mean(), loops.pairs(), amp=torch.float16
     )
     assert (finding.cause, finding.step) == ("fp16-overflow", 0)
+
+
+def test_a_gradient_of_a_skipped_step_that_nobody_clears() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+
+    def train_step(batch: Any) -> Tensor:
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        scaler.scale(loss).backward()
+        before = scaler.get_scale()
+        scaler.step(optimizer)
+        scaler.update()
+        if scaler.get_scale() >= before:
+            optimizer.zero_grad()
+        return loss
+
+    batches = loops.pairs(12)
+    model[2].weight.register_hook(lambda grad: grad * (float("inf") if scaler.get_scale() == 2.0**8 else 1))
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer, scaler=scaler), train_step, batches)
+    assert (finding.cause, finding.step, finding.certainty) == ("zero-grad", 1, "proved")
+
+
+def test_steps_inside_a_step_that_are_never_cleared() -> None:
+    for cleared in (False, True):
+        torch.manual_seed(0)
+        model = loops.mlp()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+        def train_step(parts: Any, model: Any = model, optimizer: Any = optimizer, cleared: bool = cleared) -> Tensor:
+            optimizer.zero_grad()
+            for x, y in parts:
+                if cleared:
+                    optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                loss.backward()
+                optimizer.step()
+            return loss
+
+        finding = loops.run(
+            hwcompat.watch(model, optimizer=optimizer), train_step, [loops.pairs(30) for _ in range(20)]
+        )
+        assert (finding and finding.cause) == (None if cleared else "zero-grad")
+
+
+def test_first_weights_that_no_layer_knows_and_that_are_too_large() -> None:
+    class Pairs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factors = nn.Parameter(torch.randn(8, 64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x @ self.factors).square().sum(1, keepdim=True)
+
+    finding = loops.watched(Pairs(), lambda p, y: torch.log(1 + torch.exp(p - y)).mean(), loops.pairs())
+    assert (finding.cause, finding.step, finding.certainty) == ("initialisation", 0, "by counterfactual")
+
+
+def test_raw_inputs_leave_a_formula_no_chance() -> None:
+    def likelihood(p: Tensor, y: Tensor) -> Tensor:
+        return -(p - torch.cumsum(p.exp(), 0).log()).mean()
+
+    raw = [(x * 3e4, y) for x, y in loops.pairs()]
+    finding = loops.watched(loops.mlp(), likelihood, raw)
+    assert (finding.cause, finding.step) == ("input-scale", 0)
+    assert loops.watched(loops.mlp(), likelihood, loops.pairs()) is None
+
+
+def test_inputs_and_targets_of_ten_thousand() -> None:
+    batches = [(1e4 + 3e3 * x, 1e4 + 3e3 * y) for x, y in loops.pairs(20)]
+    finding = loops.watched(loops.mlp(), nn.functional.mse_loss, batches)
+    assert finding.cause == "input-scale"
+
+
+@pytest.mark.parametrize("scale", [12.0, 1.0])
+def test_a_saturated_start(scale: float) -> None:
+    model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1), nn.Tanh())
+    with torch.no_grad():
+        for layer in (model[0], model[2], model[4]):
+            layer.weight.mul_(scale)
+        model[4].bias.fill_(40.0 * (scale > 1))
+    finding = loops.watched(model, nn.functional.mse_loss, [(x, y.sign()) for x, y in loops.pairs(60)])
+    assert (finding and finding.cause) == ("initialisation" if scale > 1 else None)
+
+
+def test_a_count_for_a_likelihood_of_whole_numbers() -> None:
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return -torch.distributions.Poisson(p.exp(), validate_args=True).log_prob(y).mean()
+
+    finding = loops.watched(loops.mlp(), loss, [(x, y.abs() + 0.5) for x, y in loops.pairs()])
+    assert (finding.cause, finding.step, finding.module) == ("bad-labels", 0, "<loss>")
+
+
+def test_losses_that_leap_between_steps_that_are_fine() -> None:
+    """Between the leaps the loss is all but 0, so that no level holds for long; the weights grow all the same."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.95)
+    centres = 2 * torch.randn(4, 8)
+
+    def train_step(batch: Any) -> Tensor:
+        loss = nn.functional.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        return loss
+
+    labels = [torch.randint(4, (16,)) for _ in range(160)]
+    batches = [(centres[y] + 0.7 * torch.randn(16, 8), y) for y in labels]
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, batches)
+    assert finding.cause == "zero-grad"
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_compiled_gradients_that_are_finite_and_wrong(wrong: bool) -> None:
+    from torch._dynamo.backends.common import aot_autograd
+
+    def transposed(graph: Any, inputs: Any) -> Any:
+        def program(*args: Any) -> Any:
+            outs = graph.forward(*args)
+            return tuple(
+                out.t().reshape(out.shape) if isinstance(out, Tensor) and out.dim() == 2 else out for out in outs
+            )
+
+        return program
+
+    def right(graph: Any, inputs: Any) -> Any:
+        return graph.forward
+
+    torch._dynamo.reset()
+    plain = loops.mlp(outputs=4)
+    model = torch.compile(plain, backend=aot_autograd(fw_compiler=right, bw_compiler=transposed if wrong else right))
+    optimizer = torch.optim.SGD(plain.parameters(), 0.05)
+    finding = loops.run(
+        hwcompat.watch(model, optimizer=optimizer),
+        loops.step_of(model, optimizer, nn.functional.cross_entropy),
+        loops.labelled(6),
+    )
+    assert (finding and (finding.cause, finding.kind)) == (("compiler", "silent") if wrong else None)
+
+
+def test_a_compiled_dropout_draws_otherwise_and_is_not_blamed() -> None:
+    torch._dynamo.reset()
+    plain = nn.Sequential(nn.Linear(8, 32), nn.Dropout(0.5), nn.Linear(32, 4))
+
+    def noisy(graph: Any, inputs: Any) -> Any:
+        def program(*args: Any) -> Any:
+            torch.rand(7)
+            return graph(*args)
+
+        return program
+
+    model = torch.compile(plain, backend=noisy)
+    optimizer = torch.optim.SGD(plain.parameters(), 0.05)
+    step = loops.step_of(model, optimizer, nn.functional.cross_entropy)
+    assert loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.labelled(6)) is None
