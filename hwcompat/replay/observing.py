@@ -24,8 +24,11 @@ def root_birth(run, state):
         if births or sources:
             return _telling(births, recorder.births), sources
     # An exception ended the run before anything bad reached the end: the last birth that was still alive counts.
-    births = [b for b in recorder.births if not b.deliberate and b.nan] if run.error is not None else []
-    return (births[0] if births else None), []
+    births = [b for b in recorder.births if not b.deliberate] if run.error is not None else []
+    nans = [b for b in births if b.nan]
+    if not nans and recorder.raised is None:  # the program itself raised, over a loss that is infinite perhaps
+        nans = births
+    return (nans[0] if nans else None), []
 
 
 def _telling(births, later):

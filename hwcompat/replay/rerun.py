@@ -116,7 +116,7 @@ class Replayer:
     def _call(self, saved, run, args, kwargs):
         try:
             run.loss = saved.train_step(*args, **kwargs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             run.error = error
 
     def _judge(self, run):

@@ -102,7 +102,7 @@ class Watch:
         self.begin(train_step, *args, **kwargs)
         try:
             result = train_step(*args, **kwargs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # "loss is nan, stopping training" is often a sys.exit
             if self.end(error=error):
                 return None
             raise

@@ -374,3 +374,41 @@ def test_a_compiled_dropout_draws_otherwise_and_is_not_blamed() -> None:
     optimizer = torch.optim.SGD(plain.parameters(), 0.05)
     step = loops.step_of(model, optimizer, nn.functional.cross_entropy)
     assert loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.labelled(6)) is None
+
+
+@pytest.mark.parametrize("code", [1, 0])
+def test_a_step_that_ends_the_program_over_its_own_loss(code: int) -> None:
+    """`sys.exit` over a loss that is NaN is explained instead; any other is let through."""
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def train_step(batch: Any) -> Tensor:
+        loss = (
+            (model(batch[0]) - batch[1]).abs().log().mean()
+            if code
+            else nn.functional.mse_loss(model(batch[0]), batch[1])
+        )
+        if not torch.isfinite(loss) or (not code and len(seen) == 3):
+            raise SystemExit(code)
+        seen.append(1)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    seen: list[int] = []
+    batches = loops.pairs(8)
+    with torch.no_grad():
+        model[2].weight.zero_()
+        model[2].bias.zero_()
+    if code:
+        batches[0][1][3] = 0.0
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    if code:
+        finding = loops.run(watch, train_step, batches)
+        assert finding.cause in ("division-by-zero", "singular-gradient", "bad-labels")
+        assert finding.step == 0
+    else:
+        with pytest.raises(SystemExit):
+            loops.run(watch, train_step, batches)
+        assert watch.finding is None
