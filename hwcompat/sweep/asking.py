@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hwcompat import asked, environment, resolver, target
-from hwcompat.errors import DataError, MachineError
+from hwcompat import asked, environment, measure, resolver, target
+from hwcompat.errors import DataError, MachineError, UsageError
 from hwcompat.model import Environment
 
 from .planning import Candidate, Place, Python
@@ -35,12 +35,12 @@ def here(pythons: Sequence[str], device: str | None) -> Here:
     seen = {path: environment.detect(path) for path in paths} or {"": environment.detect(None)}
     for path, env in seen.items():
         if env.python is None:
-            why = next((note for note in env.notes if note.startswith("torch could not be read")), "it did not answer")
-            raise MachineError(f"{path or 'the chosen Python'} cannot be used: {why}", "name another one with --python")
+            raise MachineError(f"{path or 'the chosen Python'} cannot be used: {_why(env)}", "name another --python")
     found = tuple(seen.values())
     if paths and not any(env.torch for env in found):
         found += (environment.detect(None),)  # the build that is here is measured whatever environments are made of
     _refuse_without_driver(found[0], device)
+    _refuse_device(found[0], device)
     wished = tuple(_python(text, seen.get(text)) for text in pythons) or (_python("", found[0]),)
     return Here(found[0], place_of(found[0], device), wished, _installed(found), _broken(found))
 
@@ -65,6 +65,22 @@ def _refuse_without_driver(env: Environment, device: str | None) -> None:
         return
     problem = environment.gpu_problem(cards[0], env) or f"{cards[0].name} is there, but no NVIDIA driver answers"
     raise MachineError(problem, "install or repair the driver until nvidia-smi lists the card; or: --device cpu")
+
+
+def _refuse_device(env: Environment, device: str | None) -> None:
+    """What no build can be measured on is refused before anything is installed."""
+    kind, colon, number = (device or "all").partition(":")
+    if kind not in ("all", "cpu", "cuda", "mps", "xpu") or (colon and not number.isdigit()):
+        raise UsageError(f"{device!r} is not a device", "cpu, cuda:0, mps, xpu:0 or all")
+    cards = max(sum(not gpu.hidden for gpu in env.gpus), len(measure.visible_devices(env)))
+    if kind not in ("all", "cpu") and int(number or 0) >= cards:
+        raise MachineError(f"this machine has no device {device!r}", "see what it has: hwcompat env; or: --device cpu")
+
+
+def _why(env: Environment) -> str:
+    """What kept an interpreter from answering."""
+    note = next((note for note in env.notes if note.startswith("torch could not be read")), "")
+    return note.rpartition("Error: ")[2] or "it did not answer"
 
 
 def _python(text: str, env: Environment | None) -> Python:

@@ -102,4 +102,6 @@ class Budget:
 
 
 def _gb(size: int) -> str:
+    if size < 5e7:
+        return f"{size / 1e6:.0f} MB"
     return f"{size / 1e9:.2g} GB" if size < 1e10 else f"{size / 1e9:.0f} GB"

@@ -81,8 +81,7 @@ def make(folder: Path, candidate: Candidate, places: Sequence[Source], uv: Uv, t
 
     The caller removes the MARKER (see `finished`) when the environment is proved; `cleared` takes back what is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("an environment that hwcompat setup has not finished\n", encoding="utf-8")
+    _begin(folder)
     try:
         uv.make(folder, candidate.python.request)
         _fill(folder, places, uv, tell)
@@ -93,6 +92,16 @@ def make(folder: Path, candidate: Candidate, places: Sequence[Source], uv: Uv, t
     if not _add_pip(python):
         tell("note: it has no pip (this Python cannot make one): use uv pip")
     return python
+
+
+def _begin(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).write_text("an environment that hwcompat setup has not finished\n", encoding="utf-8")
+    except OSError as error:
+        raise MachineError(
+            f"cannot write {folder}: {error.strerror or error}", "name a folder you can write"
+        ) from error
 
 
 def _fill(folder: Path, places: Sequence[Source], uv: Uv, tell: Tell) -> None:

@@ -111,6 +111,8 @@ def failure(text: str) -> Failure:
     plain = " ".join(_MARKS.sub(" ", text).split())
     if re.search(r"disk quota exceeded|no space left|os error 28\b", plain, re.IGNORECASE):
         return Failure("the disk is full")
+    if told := re.search(r"No interpreter found for (Python [\w.]+)", plain):
+        return Failure(f"uv finds no {told[1]} here and cannot fetch one: give the path of one with --python")
     addresses = [each.rstrip(".,") for each in _ADDRESS.findall(plain)]
     if "network was disabled" in plain:
         return NOT_CACHED

@@ -87,8 +87,12 @@ def test_a_dry_run_installs_nothing_and_needs_no_network(release: str) -> None:
         (("sweep", "--torch", "2.99"), 2, "no table knows torch 2.99"),
         (("sweep", "--tags", "cu999"), 2, "no table knows the build 'cu999'"),
         (("sweep", "--python", "/no/such/python"), 3, "cannot be used"),
+        (("sweep", "--device", "gpu", "--dry-run"), 2, "'gpu' is not a device"),
+        (("sweep", "--device", "cuda:99", "--dry-run"), 3, "has no device 'cuda:99'"),
+        (("setup", "new", "--device", "cuda:99"), 3, "has no device 'cuda:99'"),
         (("sweep", "--find-links", "/no/such/folder", "--most", "0"), 4, "there is no folder"),
         (("setup",), 2, "DIR"),
+        (("setup", f"{__file__}/env"), 3, "cannot write"),
         (("setup", "."), 2, "is not empty"),
     ],
 )

@@ -107,6 +107,11 @@ def test_a_full_disk_is_said_plainly() -> None:
     assert failure(FULL).text == "the disk is full"
 
 
+def test_a_python_that_is_not_here_is_told_from_a_build_that_is_not() -> None:
+    text = "error: No interpreter found for Python 3.6 in managed installations or search path\n\nhint: uv embeds"
+    assert failure(text).text == "uv finds no Python 3.6 here and cannot fetch one: give the path of one with --python"
+
+
 @pytest.mark.parametrize("text", ["", "\x00\x1b[31m", "error: " + "x" * 100_000, "Because " * 9999])
 def test_any_output_becomes_one_short_line(text: str) -> None:
     found = failure(text)
