@@ -4,6 +4,8 @@ Only a part of each operator is recomputed (some rows, some samples, some channe
 ordinary ones; how often it happens depends on what it cost. The step itself runs once, with the bits it always has.
 """
 
+import time
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
@@ -27,9 +29,17 @@ class Auditor(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.suspects, self.looked, self.lone = [], 0, False
+        self.began, self.running = time.monotonic(), 0.0
+
+    @property
+    def cost(self):
+        """Seconds since it was made that were not the step's own operators'."""
+        return time.monotonic() - self.began - self.running
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        began = time.monotonic()
         out = func(*args, **(kwargs or {}))
+        self.running += time.monotonic() - began
         name = opfacts.name_of(func)
         self.lone = self.lone or opfacts.lone(name, args)
         if name in opfacts.LINEAR and not self.suspects:

@@ -162,7 +162,9 @@ class Diagnosis:
         if not scale or self.case.not_replayable:
             return ()
         scales = (scale, scale / APART)
-        if not _differs(self.replayer.at_step(saved, s).gradients for s in scales):
+        plain = [self.replayer.at_step(saved, s) for s in scales]
+        # Gradients of earlier steps that this one adds to were multiplied by another scale, and rightly.
+        if any(found.inherited for found in plain) or not _differs(found.gradients for found in plain):
             return ()
         runs = [self.replayer.recorded(saved, scale=s, seconds=self.case.seconds, read=True) for s in scales]
         self.run = self.run or runs[0]

@@ -57,10 +57,10 @@ class Entry:
     """A context around one run of a step.
 
     `stale`: ids of parameters whose gradient still held what was left before another optimizer's step when backward
-    added to it. `reused`: backward added to a gradient with which its own optimizer had stepped. `cleared`: backward
-    gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped although the scaler had
-    found a gradient that is not finite. `gradients`: what each step found, through `read` (a float64 shadow for
-    instance), if that is given.
+    added to it. `inherited`: backward added to a gradient from before the step; `reused`: to one with which its own
+    optimizer had stepped. `cleared`: backward gave gradients that were not 0, and the optimizer found none.
+    `past_infinity`: it stepped although the scaler had found a gradient that is not finite. `gradients`: what each step
+    found, through `read` (a float64 shadow for instance), if that is given.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
@@ -68,6 +68,7 @@ class Entry:
         self.cleared, self.past_infinity, self.gradients = False, False, []
         self.stale, self._left = set(), set()
         self.reused, self._used = False, set()
+        self.inherited, self._met = False, set()
         self._alive, self._stack = set(), contextlib.ExitStack()
 
     def __enter__(self):
@@ -84,9 +85,12 @@ class Entry:
         key = id(parameter)
 
         def hook(grad):
-            if key in self._left and _alive(parameter):
+            if key not in self._met:
+                self._met.add(key)
+                self.inherited = self.inherited or is_alive(parameter)
+            if key in self._left and is_alive(parameter):
                 self.stale.add(key)
-            self.reused = self.reused or (key in self._used and _alive(parameter))
+            self.reused = self.reused or (key in self._used and is_alive(parameter))
             if key not in self._alive:
                 with referee.alone(), torch.no_grad():
                     if grad.layout == torch.strided and bool(grad.any()):
@@ -110,7 +114,7 @@ class Entry:
         own = {id(p) for p in parameters_of(optimizer)}
         self._used |= own
         others = [p for other in self.optimizers for p in parameters_of(other) if id(p) not in own]
-        self._left |= {id(p) for p in others if _alive(p)}
+        self._left |= {id(p) for p in others if is_alive(p)}
 
     def _look(self, optimizer):
         parameters = parameters_of(optimizer)
@@ -124,7 +128,7 @@ class Entry:
             self.gradients += [self.read(grad).clone() for grad in dense]
 
 
-def _alive(parameter):
+def is_alive(parameter):
     """Whether a gradient that is not 0 lies on a parameter."""
     grad = parameter.grad
     with referee.alone(), torch.no_grad():

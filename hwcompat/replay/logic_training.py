@@ -192,7 +192,7 @@ STILL = {
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
-QUIET = ("weight_decay", "smaller_eps", "input", "init", "lr")
+QUIET = ("zero_grad", "stale", "weight_decay", "smaller_eps", "input", "init", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 

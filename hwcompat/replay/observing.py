@@ -353,6 +353,10 @@ def typical(tensor):
     return float(tensor.detach().double().square().mean().sqrt())
 
 
+LEAST = 2.0**-48
+"""Norm of a float64 gradient below which no loss scale helps: float16 begins at 2**-24, scales end near 2**24."""
+
+
 def gradient_shares(run, state):
     """How much of the gradient is exactly 0, and how much of that is not in the float64 shadow."""
     total = zero = 0
@@ -369,4 +373,4 @@ def gradient_shares(run, state):
             squares = shadows.of(grad).square()
             whole += float(squares.sum())
             lost += float(squares[zeros].sum())
-    return Gradients(zero / total, (lost / whole) ** 0.5 if whole else 0.0) if total else Gradients()
+    return Gradients(zero / total, (lost / whole) ** 0.5 if whole > LEAST**2 else 0.0) if total else Gradients()

@@ -199,9 +199,16 @@ def _optimizer_states(optimizer, old, number):
     """(references to the state's tensors, whose content lies in the slot; whether the state holds nothing else)."""
     if old and old["optimizers"][number][1]:
         return old["optimizers"][number]
-    states = {key: dict(value) if isinstance(value, dict) else value for key, value in optimizer.state.items()}
+    states = {key: _shallow(value) for key, value in optimizer.state.items()}
     tensors = all(isinstance(value, dict) and all(map(_is_tensor, value.values())) for value in states.values())
     return states, tensors
+
+
+def _shallow(value):
+    """The state of one parameter, its lists copied: LBFGS appends to them in place, and replaces what is in them."""
+    if not isinstance(value, dict):
+        return value
+    return {key: list(item) if isinstance(item, list) else item for key, item in value.items()}
 
 
 def _is_tensor(value):
@@ -221,7 +228,7 @@ def _restore_optimizer(optimizer, states, groups):
     for key in [key for key in optimizer.state if key not in states]:
         del optimizer.state[key]
     for key, value in states.items():
-        optimizer.state[key] = dict(value) if isinstance(value, dict) else value
+        optimizer.state[key] = _shallow(value)
     for group, wanted in zip(optimizer.param_groups, groups):
         for key, value in wanted.items():
             group[key] = value.clone() if isinstance(value, torch.Tensor) else value

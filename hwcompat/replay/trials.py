@@ -87,14 +87,21 @@ def _trials_for_silence(obs, case):
     asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > UNUSUAL and not _moved_far(case)
     if len(obs.zero_matrices) >= 2 or asleep:
         return ["baseline", "init"]
-    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
+    names = _leftovers(obs)
+    names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["lr"] if obs.growth > 2.0 else []
     return ["baseline", *names] if names else []
 
 
+def _leftovers(obs):
+    """Gradients that were added to what another step, or another loss, had left."""
+    return (["zero_grad"] if obs.reused else []) + (["stale"] if obs.stale else [])
+
+
 def _trials_for_flatness(obs, case):
-    names = ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
+    names = _leftovers(obs)
+    names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["init"] if obs.weight_outlier[1] > UNUSUAL and case.steps[0].number == 0 else []
     return ["baseline", *names] if names else []

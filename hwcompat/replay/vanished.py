@@ -124,7 +124,17 @@ class LiveOnly:
             return ()
         if math.isclose(reading.loss, again[0], rel_tol=1e-3) or places.hooks_of_others(self.replayer.roots):
             return ()
-        return (before.number, reading.loss, again[0])
+        return (before.number, reading.loss, again[0]) if self._older_come_back(before) else ()
+
+    def _older_come_back(self, before):
+        """Whether each older step at hand gives its own loss again; else something unknown plays a part."""
+        older = [s for s in self.case.timeline if s.slot is not None and s.number < before.number]
+        losses = self.case.history.losses
+        last = (
+            len(losses) if self.case.trip == "error" else len(losses) - 1
+        )  # the bad step's, or what would be its place
+        pairs = [(last - (self.case.saved.number - s.number), self.replayer.plain(s).value) for s in older]
+        return bool(pairs) and all(0 <= at < last and _close(losses[at], value) for at, value in pairs)
 
 
 def _close(a, b):

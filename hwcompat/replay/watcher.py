@@ -286,6 +286,7 @@ class Watch:
     def _silent(self, saved, auditor, gradients, parameters):
         """Looks for what trips no wire."""
         if isinstance(auditor, Auditor):
+            self.audited = (time.monotonic(), auditor.cost)
             self.looks.lone = self.looks.lone or auditor.lone
             if auditor.suspects:
                 return "audit"

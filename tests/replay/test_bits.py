@@ -209,3 +209,34 @@ def test_the_generators_of_numpy_and_python_are_put_back(draws: int) -> None:
     wanted = [np.random.randn() for _ in range(5)], random.random(), float(torch.rand(()))
     rng.write(states)
     assert ([np.random.randn() for _ in range(5)], random.random(), float(torch.rand(()))) == wanted
+
+
+def test_the_history_of_lbfgs_is_put_back_too() -> None:
+    """It lies in lists, which the optimizer appends to in place."""
+    torch.manual_seed(0)
+    model = loops.mlp()
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+
+    def train_step(batch: Any) -> torch.Tensor:
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(model(batch[0]), batch[1])
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure)
+
+    batches = loops.pairs(6)
+    batches[4][0][3, 2] = float("nan")
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    histories = []
+    for batch in batches:
+        state = next(iter(optimizer.state.values()), {})
+        histories.append([d.clone() for d in state.get("old_dirs", [])])
+        watch.step(train_step, batch)
+        if watch.finding:
+            break
+    assert watch.finding.step == 4
+    restored = next(iter(optimizer.state.values()))["old_dirs"]
+    assert len(restored) == len(histories[-1]) > 2
+    assert all(torch.equal(a, b) for a, b in zip(restored, histories[-1], strict=True))

@@ -321,3 +321,33 @@ def test_an_optimizer_beside_the_scaler() -> None:
 
     watch = hwcompat.watch(parts.model, optimizer=first, scaler=parts.scaler)
     assert loops.run(watch, step, loops.pairs(20, 32)).cause == "scaler-misuse"
+
+
+def test_gradients_added_up_over_watched_steps_are_not_compared_at_another_scale() -> None:
+    """Those of the steps before carry the scale they were made with."""
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
+    seen = [0]
+
+    def train_step(batch: Any) -> Tensor:
+        seen[0] += 1
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        scaler.scale(loss / 3).backward()
+        if seen[0] % 3 == 0:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+        return loss
+
+    assert loops.run(hwcompat.watch(model, optimizer=optimizer, scaler=scaler), train_step, loops.pairs(20)) is None
+
+
+def test_a_saturated_start_in_float32_is_no_underflow() -> None:
+    """In float64 the gradient is 1e-130: no loss scale would help."""
+    model = loops.mlp()
+    torch.nn.init.constant_(model[2].bias, -300.0)
+    optimizer = torch.optim.Adam(model.parameters(), 0.03)
+    batches = [(x, (y > 0).float()) for x, y in loops.pairs(20)]
+    finding = loops.watched(model, lambda p, y: nn.functional.mse_loss(p.sigmoid(), y), batches, optimizer)
+    assert finding.cause == "initialisation"

@@ -146,3 +146,32 @@ def test_a_training_that_runs_away_from_a_step_that_does_not_come_back(drawn: bo
             "suspected",
             5,
         )
+
+
+def test_a_range_that_a_calibrator_of_its_own_keeps_is_no_transient() -> None:
+    """Its state lies where no snapshot reaches, and changes what every step gives when it runs again."""
+    model = loops.mlp(width=32)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+
+    class Calibrator:
+        __slots__ = ("largest",)
+
+        def __init__(self) -> None:
+            self.largest = [1.0]
+
+        def __call__(self, x: Tensor) -> Tensor:
+            self.largest.append(self.largest[-1] * (1e6 if len(self.largest) == 6 else 1.0))
+            return x * self.largest[-1]
+
+    calibrator = Calibrator()
+
+    def train_step(batch: Any) -> Tensor:
+        optimizer.zero_grad()
+        loss = (calibrator(model(batch[0])) - batch[1]).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, loops.pairs(14))
+    assert finding is not None
+    assert finding.cause != "hardware"
