@@ -42,6 +42,7 @@ def setup(folder: Path, as_json: bool, output: Path | None, check: bool, **optio
     with orderly_end(), setting_up.cleared(folder):
         candidate, report = _made(folder, options)
         if report.interrupted:
+            say(f"interrupted: nothing stays in {folder}")
             return INTERRUPTED
         setting_up.finished(folder)
     _tell(folder, candidate, report, as_json, output)
