@@ -45,12 +45,15 @@ def probe(run_id: str | None, folder: Path | None, **options: Any) -> int:
 
     run_id, folder = _place(run_id, folder)
     parting = Parting(folder)
-    try:
-        with stopping.prompt_end(parting) as stopped, ProgressLine() as progress:
-            tally = driving.probe_fleet(run_id, folder, progress, stopped=stopped, **options)
-    except KeyboardInterrupt:
-        parting()
-        return INTERRUPTED
+    with stopping.prompt_end(parting) as stopped:
+        try:
+            with ProgressLine() as progress:
+                tally = driving.probe_fleet(run_id, folder, progress, stopped=stopped, **options)
+        except BaseException:  # of an interrupt: Ray turns SIGTERM into a SystemExit, and may fail on its way out
+            if not stopped():
+                raise
+            parting()
+            return INTERRUPTED
     say(*_told(tally))
     _judge(folder)
     say(f"results in {folder}; again, or with other reports: hwcompat fleet merge {folder}")

@@ -35,14 +35,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from hwcompat import report as reports
 from hwcompat import store
-from hwcompat.errors import DataError, UsageError
+from hwcompat.errors import DataError, MachineError, UsageError
 
 SCHEMA = 1
 RUN_FILE = "fleet.json"
@@ -138,9 +138,18 @@ def read_run(folder: Path) -> Run | None:
         raise DataError(f"{path} cannot be used: {_reason(error)}", hint) from None
 
 
-def driving(folder: Path) -> AbstractContextManager[None]:
+@contextmanager
+def driving(folder: Path) -> Iterator[None]:
     """The right to be the one driver of this folder, for as long as the context lasts; MachineError if another is."""
-    return store.lock(folder / "driver", timeout=1.0)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.lock(folder / "driver", timeout=1.0))
+        except MachineError as error:
+            if "another process" not in error.message:
+                raise
+            way_out = error.hint.partition(", or add")[0]  # names the lock file, for one that a dead machine left
+            raise MachineError(f"another fleet probe is at work on {folder}", way_out) from error
+        yield
 
 
 def _must_be_same(folder: Path, found: Run, wanted: Run) -> None:

@@ -152,7 +152,7 @@ def test_many_programs_begin_one_run(tmp_path: Path) -> None:
 
 
 def test_there_is_one_driver_at_a_time(tmp_path: Path) -> None:
-    with shards.driving(tmp_path), pytest.raises(MachineError), shards.driving(tmp_path):
+    with shards.driving(tmp_path), pytest.raises(MachineError, match="another fleet probe"), shards.driving(tmp_path):
         pass
     with shards.driving(tmp_path):
         pass
