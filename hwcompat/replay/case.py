@@ -17,6 +17,7 @@ class Case:
     history: Any
     timeline: List[Saved]
     skipped: bool = False
+    error: Any = None
     scale: Any = None
     traced: List[Any] = field(default_factory=list)
     names: Dict[int, str] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """R10: the steps from the oldest snapshot at hand to the bad one, over the same batches, with one thing changed."""
 
 import contextlib
+from dataclasses import replace
 from typing import Any, List
 
 import torch
@@ -15,7 +16,7 @@ from .shadow import key_of
 from .tripwire import is_finite
 
 ROUNDS = 3
-OUTSIZED = 20.0
+OUTSIZED = 3.0
 """Parameters of a typical size above this are no usual start of anything."""
 
 HOPELESS = 100.0
@@ -43,6 +44,22 @@ class Counterfactuals:
     def weight_decay(self):
         return self._run("without weight decay", around=self._without_decay)
 
+    def idle(self):
+        """The norm of all weights before the first and after each step, with every gradient set to 0."""
+        self.replayer.restore(self.timeline[0])
+        parameters = self.replayer.state.parameters()
+
+        def nothing(optimizer):
+            for parameter in parameters_of(optimizer):
+                if parameter.grad is not None:
+                    parameter.grad.zero_()
+
+        norms = [_norm(parameters)]
+        for saved in self.timeline:
+            self.replayer.plain(saved, restore=False, around=lambda: before_steps(self.optimizers, nothing))
+            norms.append(_norm(parameters))
+        return norms
+
     def own_decay(self):
         return self._run("without what the step itself multiplies its weights by", around=self._left_alone)
 
@@ -58,7 +75,7 @@ class Counterfactuals:
     def lr(self):
         for factor in (0.1, 0.01, 1e-4, 1e-8, 1e-12):
             text = "with the learning rate times %g" % factor
-            trial = self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f))
+            trial = replace(self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f)), factor=factor)
             if trial.better:
                 break
         return trial
@@ -264,6 +281,10 @@ class _LeftAlone(TorchDispatchMode):
         if not self.stepping and rescales(opfacts.name_of(func), tensors, self.weights):
             return args[0]
         return func(*args, **(kwargs or {}))
+
+
+def _norm(parameters):
+    return sum(float(p.detach().double().norm()) ** 2 for p in parameters if not p.is_complex()) ** 0.5
 
 
 def _straighten(parameter):

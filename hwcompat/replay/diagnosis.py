@@ -1,9 +1,10 @@
 """From a trip to a finding: which runs are made, in which order. The rules (module logic) only see what came out."""
 
+import functools
 from dataclasses import replace
 from typing import Any
 
-from . import entry, labels, live, logic, observing, opreplay, trials, vendor
+from . import crooked, entry, labels, live, logic, observing, opreplay, trials, vendor
 from .counterfactual import Counterfactuals
 from .finding import OPTIMIZER
 from .observations import Observations
@@ -70,7 +71,11 @@ class Diagnosis:
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
-            obs = replace(obs, weight_outlier=observing.weight_outlier(self.replayer.roots))
+            outlier, start = (
+                observing.weight_outlier(self.replayer.roots),
+                observing.hopeless_start(self.replayer.roots),
+            )
+            obs = replace(obs, weight_outlier=outlier, hopeless_start=start)
         if hard and not skipped and not case.not_replayable and not distributed():
             obs = replace(obs, departed=self.live_only().departed(obs))
         if hard and not skipped and case.timeline and current_scale(self.state.scaler):
@@ -141,15 +146,15 @@ class Diagnosis:
         """Compiled code that gives other gradients than the same Python and float64; None where it does not."""
         saved = self.case.saved
         compiled, eager = (self.replayer.at_step(saved, eager=way).gradients for way in (False, True))
-        if not _differs((compiled, eager)):
+        if not (entry.apart(compiled, eager) or 0.0) > ROUNDING:
             return None
         run = self.replayer.recorded(saved, read=True, seconds=self.case.seconds)
         if not run.recorder.shadows.alive or run.recorder.drawn:  # compiled code draws its random numbers otherwise
             return None
-        gaps = [entry.shift(found, run.entry.gradients) for found in (compiled, eager)]
-        if not all(gaps) or not gaps[0][0] > max(ROUNDING, FURTHER * gaps[1][0]):
+        gaps = tuple(entry.apart(found, run.entry.gradients) for found in (compiled, eager))
+        if None in gaps or not gaps[0] > max(ROUNDING, FURTHER * gaps[1]):
             return None
-        return replace(self._common(run), compiled_apart=(gaps[0][0], gaps[1][0]))
+        return replace(self._common(run), compiled_apart=gaps)
 
     def _scale_shift(self, saved):
         """How the gradients that the optimizers find change with the loss scale; () where they do not.
@@ -189,7 +194,7 @@ class Diagnosis:
             compiled=case.compiled,
             exact=case.exact,
             not_replayable=tuple(case.not_replayable),
-            error=_error_facts(run),
+            error=_error_facts(run) or _once(case),
             label_problem=labels.problem(run, None),
             shadow_alive=run.recorder.shadows.alive,
             shadow_loss=shadow_loss,
@@ -246,6 +251,7 @@ class Diagnosis:
             weight_outlier=observing.weight_outlier(self.replayer.roots),
             bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
             loop=observing.steepest_loop(run),
+            growing=observing.growing(run),
             left_bad=self._left_bad() if obs.root is None else "",
             foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
@@ -278,6 +284,12 @@ class Diagnosis:
         """What only the live step had, to be looked at."""
         return LiveOnly(self.replayer, self.case, self.next)
 
+    def _crooked(self, saved):
+        """The first operator of a step whose kernel gives something else altogether; see there."""
+        device = next((p.device.type for p in self.state.parameters()), "cpu")
+        compare = functools.partial(crooked.look, device=device)
+        return self.replayer.recorded(saved, shadow=False, compare=compare).recorder.crooked
+
     def _trials(self, obs):
         """Counterfactuals, as far as the rules ask for them."""
         case = self.case
@@ -289,6 +301,10 @@ class Diagnosis:
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs
+        if obs.diverged or case.trip == "flat":
+            obs = replace(obs, crooked=self._crooked(timeline[0]))
+            if obs.crooked:
+                return obs
         runner = Counterfactuals(
             self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale
         )
@@ -296,6 +312,8 @@ class Diagnosis:
             done[name] = getattr(runner, name)()
             if _ends_the_search(name, done):
                 break
+        if not any(trial.better for name, trial in done.items() if name != "baseline") or "baseline" in done:
+            obs = replace(obs, idle=tuple(runner.idle()))
         return replace(obs, trials=done, checked=obs.checked + tuple(t.text for t in done.values()))
 
 
@@ -326,6 +344,13 @@ def _foreign(run):
         return ()
     (module, phase, _line), name = run.recorder.foreign
     return module, phase, name
+
+
+def _once(case):
+    """The live step's exception where it does not come back: it happened after the last module that was traced."""
+    if case.error is None:
+        return None
+    return type(case.error).__name__, str(case.error).split("\n")[0][:300], "", ""
 
 
 def _error_facts(run):

@@ -148,6 +148,16 @@ def _found_infinity(scaler, optimizer):
     return any(float(value) > 0.0 for value in found.values())
 
 
+def apart(first, second):
+    """|a - b| / max(|a|, |b|) of two lists of gradients; 1.0 where just one of them is 0; or None."""
+    if not first or len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second)):
+        return None
+    if (_length(first) == 0.0) != (_length(second) == 0.0):
+        return 1.0
+    found = shift(first, second)
+    return found[0] if found else None
+
+
 def shift(first, second):
     """(|a - b| / max(|a|, |b|), |a| / |b|) of two lists of gradients; () where they cannot be compared."""
     if not first or len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second)):

@@ -1,6 +1,6 @@
 """Observations -> Finding: rules in order, each a pure function that gives a finding or None. The first one wins."""
 
-from . import logic_once, logic_operator, logic_scaling, logic_training
+from . import logic_once, logic_operator, logic_range, logic_scaling, logic_training
 from .finding import Finding
 
 RULES = (
@@ -17,6 +17,7 @@ RULES = (
     logic_once.departed,
     logic_operator.intermittent,
     logic_operator.device_or_library,
+    logic_operator.crooked_kernel,
     logic_operator.vendor_kernel,
     logic_scaling.stepped_past_the_scaler,
     logic_scaling.scale_went_into_the_weights,
@@ -26,8 +27,9 @@ RULES = (
     logic_operator.full_mask,
     logic_operator.batch_statistics,
     logic_training.giant_sample,
+    logic_operator.hidden_in_a_calm_step,
     logic_training.divergence,
-    logic_operator.raw_input,
+    logic_range.raw_input,
     logic_operator.underflow,
     logic_operator.impossible_label,
     logic_operator.bad_label,
@@ -36,12 +38,12 @@ RULES = (
     logic_operator.division,
     logic_scaling.stuck_scale,
     logic_training.cleared_too_early,
-    logic_operator.swallowed,
+    logic_range.swallowed,
     logic_scaling.gradients_lost,
     logic_training.asleep_from_the_start,
     logic_training.dead,
-    logic_operator.half_range,
-    logic_operator.wide_range,
+    logic_range.half_range,
+    logic_range.wide_range,
 )
 """Data before births: a bad input has no birth. Hardware before range: only a truth that is finite gets there."""
 

@@ -68,6 +68,8 @@ def not_reproduced(obs):
     if obs.live_inputs_same is None and not output_only:
         return None
     replays = obs.audit or ()
+    if not replays and obs.calm and obs.calm[0] < obs.calm[1] / MARGIN:
+        return _calm(obs, module)
     if not replays or not all(r.inputs_finite and r.two_referees and r.certified for r in replays):
         return None
     lines = (
@@ -116,6 +118,28 @@ def _impossible(obs):
             "run again from the same state the step is finite, twice and with the same bits",
             "in the live step all was the same up to %s, whose output summed to %s" % (module, number(gave)),
             "sum |a||b| of its operator allows at most %s" % number(most),
+        ),
+        TEST_THE_CARD,
+        kind="transient",
+        phase="forward",
+        module=module,
+    )
+
+
+MARGIN = 100.0
+"""How far from the end of its type a result must be that cannot have left it by rounding."""
+
+
+def _calm(obs, module):
+    """A module without products: run again, nothing in it comes near the end of its type."""
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            "run again from the same state the step is finite, twice and with the same bits",
+            "in the live step %s gave non-finite values for the same finite inputs" % module,
+            "its largest result when run again is %s, and its type ends at %s" % tuple(map(number, obs.calm)),
         ),
         TEST_THE_CARD,
         kind="transient",

@@ -75,6 +75,29 @@ def device_or_library(obs):
     return found(obs, "hardware", _proof(obs), lines, remedy, kind=_kind(obs))
 
 
+def crooked_kernel(obs):
+    """A finite result far from float64, and right by another way in the same type: what ran away began there."""
+    wrong = obs.crooked
+    if not wrong:
+        return None
+    return found(
+        obs,
+        "library",
+        "proved",
+        (
+            "%s of %s (%s) is finite and differs from float64 by %.3g times its norm"
+            % (wrong.op, wrong.module, wrong.phase, wrong.far),
+            "%s, same device, inputs and type, it is right within %.2g of it" % (wrong.way, wrong.near),
+        ),
+        _library_remedy(wrong.way),
+        kind="silent",
+        phase=wrong.phase,
+        module=wrong.module,
+        op=wrong.op,
+        source=wrong.source,
+    )
+
+
 def vendor_kernel(obs):
     """The operator cannot be judged alone; without the vendor's library the step is sane in two types."""
     sane = obs.without
@@ -140,23 +163,6 @@ def _singular(obs):
     if obs.root is None or (obs.root.op in opfacts.EXPONENTIAL and not obs.root.nan):
         return False
     return bool(obs.replay and obs.replay.first_finite is False)
-
-
-def raw_input(obs):
-    """From sane weights the first step is bad, and with the inputs scaled it is not: the formula had never a chance."""
-    trial = obs.trial("input")
-    if obs.step > 0 or obs.root is None or not obs.input_max > RAW or not (trial and trial.better):
-        return None
-    if obs.replay is None or obs.replay.limit <= HALF_LIMIT or obs.root.labels_only:
-        return None
-    lines = (birth_line(obs), "the batch reaches %s" % number(obs.input_max), trial.text)
-    return found(obs, "input-scale", "by counterfactual", lines, NORMALISE)
-
-
-RAW = 1e3
-"""Inputs of this size are no usual ones in float32."""
-
-NORMALISE = "normalise the inputs (for example / 255, or to mean 0, std 1)"
 
 
 def underflow(obs):
@@ -270,10 +276,18 @@ def singular_gradient(obs):
     )
 
 
+def hidden_in_a_calm_step(obs):
+    """The same, before anything that has run away is asked for a reason: here nothing has."""
+    return hidden_branch(obs) if not obs.growth > 10.0 else None
+
+
 def hidden_branch(obs):
     """A value that has no meaning is thrown away in the forward pass; its derivative is not: 0 times infinity."""
-    root = obs.root
-    if not (_singular(obs) and obs.bad == "gradient" and root.phase in ("forward", "loss")):
+    root, replay = obs.root, obs.replay
+    if root is None or obs.bad != "gradient" or root.phase not in ("forward", "loss"):
+        return None
+    too_large = replay and replay.limit > HALF_LIMIT and not root.nan and not replay.certified
+    if not (_singular(obs) or (too_large and replay.inputs_finite)):
         return None
     return found(
         obs,
@@ -323,106 +337,3 @@ def division(obs):
         ),
         "guard the operand: clamp(min=eps), or skip the term where there is nothing to divide by",
     )
-
-
-def swallowed(obs):
-    """The infinity was divided by, or cut off: nothing bad is left, and the loss is not what it should be."""
-    if obs.bad or obs.error or obs.trip not in ("zero gradients", "still"):
-        return None
-    return half_range(obs)
-
-
-def half_range(obs):
-    """The true value does not fit the type."""
-    replay = obs.replay
-    if not (obs.root and replay and replay.limit <= HALF_LIMIT and replay.rounded and replay.first_finite):
-        return None
-    lines = [birth_line(obs), "the true value is %s, float16 ends at 65504" % number(replay.true_max)]
-    # Inputs that were no larger in the steps before, and did no harm, are not the cause of this one.
-    if (obs.step == 0 or obs.diverged) and obs.input_max > 100.0 and obs.trial("input") and obs.trial("input").better:
-        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
-        return found(
-            obs,
-            "input-scale",
-            "by counterfactual",
-            lines,
-            NORMALISE,
-        )
-    name, ratio = obs.weight_outlier
-    trial = obs.trial("init")
-    odd = obs.bell_shaped or _start_is_broken(obs)
-    if name and name == obs.root.module and ratio > 20.0 and trial and trial.better and odd:
-        lines.append("weights of %s are %s times what the layer's default gives" % (name, number(ratio)))
-        lines.append(trial.text)
-        return found(
-            obs, "initialisation", "by counterfactual", lines, "initialise %s as the layer's own default does" % name
-        )
-    if obs.shadow_loss is not None:
-        lines.append("with the step in float64 the loss is %s" % number(obs.shadow_loss))
-    return found(
-        obs,
-        "fp16-overflow",
-        "proved",
-        lines,
-        "compute this operation in float32 or bfloat16 (autocast(enabled=False) around it, or dtype=bfloat16)",
-    )
-
-
-def _start_is_broken(obs):
-    """Whether even in float64 the loss of this step is far out."""
-    return obs.shadow_loss is None or not abs(obs.shadow_loss) < 1e4
-
-
-def _grown_in_a_loop(obs, lines):
-    """The value left the range elsewhere, but it was a loop that had made it large."""
-    module, gain, rounds = obs.loop
-    if obs.root.calls >= 8 or gain < 1e6:
-        return None
-    told = "%s makes its input %s times larger in %d rounds" % (module, number(gain), rounds)
-    return found(obs, "exploding-gradients", "suspected", [*lines, told], REMEDY_FOR_LOOPS, module=module)
-
-
-REMEDY_FOR_LOOPS = "clip the gradient norm; use an LSTM or GRU, an orthogonal recurrent weight, or shorter sequences"
-
-
-def wide_range(obs):
-    """A value too large for float32 itself, in one step and from sane weights."""
-    root = obs.root
-    if root is None:
-        return None
-    lines = [birth_line(obs)]
-    if obs.replay is not None and obs.replay.true_max:
-        lines.append("the true value is %s" % number(obs.replay.true_max))
-    if obs.input_max > 1e3 and obs.trial("input") and obs.trial("input").better:
-        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
-        return found(obs, "input-scale", "by counterfactual", lines, "normalise the inputs")
-    grown = _grown_in_a_loop(obs, lines)
-    if grown is not None:
-        return grown
-    trial = obs.trial("init")
-    if root.calls < 8 and trial and trial.better:
-        lines.append(trial.text)
-        return found(
-            obs,
-            "initialisation",
-            "by counterfactual",
-            lines,
-            "use the layers' default initialisation (Kaiming or Xavier)",
-        )
-    if obs.step == 0 and root.calls < 8 and obs.trial("smaller") and obs.trial("smaller").better:
-        lines.append(obs.trial("smaller").text)
-        remedy = (
-            "draw the first weights with a smaller spread: it must fall with the number of inputs that are added up"
-        )
-        return found(obs, "initialisation", "by counterfactual", lines, remedy)
-    if root.op in opfacts.MULTIPLYING:
-        lines.append("%s multiplies many factors: what exceeds 1 a little in each leaves the range" % root.op)
-        remedy = "multiply in the logarithm (cumsum of log), keep the factors at or below 1, or take shorter sequences"
-        return found(obs, "exploding-gradients", "suspected", lines, remedy)
-    if root.calls >= 8:
-        lines.append("%s runs %d times in the step: what it gives back grows each time" % (root.module, root.calls))
-    remedy = REMEDY_FOR_LOOPS
-    if root.phase in ("forward", "backward") and (root.calls >= 8 or obs.trial("clip")):
-        certainty = "by counterfactual" if obs.trial("clip") and obs.trial("clip").better else "suspected"
-        return found(obs, "exploding-gradients", certainty, lines, remedy)
-    return None

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from .finding import DATA, LOSS, OPTIMIZER
 from .messages import ERRORS
+from .opfacts import DIVIDING
 from .verdicts import birth_line, found, number
 
 
@@ -139,6 +140,8 @@ def asleep_from_the_start(obs):
     if len(obs.zero_matrices) >= 2:
         name = obs.zero_matrices[0].rpartition(".")[0]
         what = "%d weight matrices are entirely 0, and" % len(obs.zero_matrices)
+    elif trial and obs.grads.zero > ASLEEP and obs.hopeless_start:
+        name, what = "", obs.hopeless_start + ", and"
     elif better and obs.grads.zero > ASLEEP and trial.lower_than(same, 0.95):
         what = "the weights or biases of %s are %s times what the layer's default gives, and" % (name, number(ratio))
     else:
@@ -161,6 +164,8 @@ def dead(obs):
     same = obs.trial("baseline")
     if obs.trip != "zero gradients" and not (same and same.stands_still):
         return None  # a decay that takes weights away while the model learns does what it is for
+    if obs.trip == "flat" and len(obs.idle) > 8 and obs.idle[-1] < 0.1 * obs.idle[0]:
+        return _by_itself(obs, "smaller")
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
         if name in QUIET and trial and same and trial.revives(same) and _told_apart(obs, name, trial):
@@ -169,7 +174,7 @@ def dead(obs):
                 obs,
                 cause,
                 "by counterfactual",
-                (STILL[obs.trip] or still, same.text, trial.text),
+                (STILL[obs.trip] or still, obs.hopeless_start if name == "init" else "", same.text, trial.text),
                 remedy,
                 phase=PHASE_OF.get(cause, "optimizer"),
                 module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
@@ -183,6 +188,52 @@ def _told_apart(obs, name, trial):
     return name not in ("input", "lr") or obs.grads.zero > 0.5 or trial.learns
 
 
+FROZEN = 1e-8
+"""A learning rate so many times smaller leaves the weights where they began."""
+
+NEVER = 1e6
+
+
+def _was_never_sane(obs, trial):
+    """Whether nothing but weights that stand still helps, and the loss was enormous at step 0 already."""
+    return trial.factor <= FROZEN and abs(trial.first or 0.0) > NEVER and obs.step < 4 and not obs.input_max > 100.0
+
+
+def _never_sane(obs, trial):
+    return found(
+        obs,
+        "initialisation",
+        "suspected",
+        (birth_line(obs) if obs.root else "", "the loss of step 0 is %s already" % number(trial.first), trial.text),
+        "look at the first weights: with inputs of a usual size they give outputs that no loss can bear",
+        phase="forward",
+    )
+
+
+def _grows_by_itself(norms):
+    """Whether weights with no gradient grow by about the same share at each step: momentum that is left dies away."""
+    if len(norms) < 4 or not min(norms) > 0.0:
+        return False
+    shares = [b / a for a, b in zip(norms[-4:], norms[-3:])]
+    return min(shares) > 1.01 and max(shares) - 1.0 < 1.5 * (min(shares) - 1.0)
+
+
+def _by_itself(obs, way):
+    """With no gradient at all the weights change: only a decay does that."""
+    line = "with every gradient set to 0 the weights get %s by themselves: their norm goes from %s to %s in %d steps"
+    return found(
+        obs,
+        "weight-decay",
+        "proved",
+        (_growth_line(obs), line % (way, number(obs.idle[0]), number(obs.idle[-1]), len(obs.idle) - 1)),
+        "lower the weight decay, and look at its sign: lr * weight_decay must stay well below 1",
+        phase="optimizer",
+        module=OPTIMIZER,
+        op="",
+        source="",
+    )
+
+
 STILL = {
     "zero gradients": "",
     "shrinks": "the weights shrink towards 0",
@@ -192,7 +243,7 @@ STILL = {
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
-QUIET = ("zero_grad", "stale", "weight_decay", "smaller_eps", "input", "init", "lr")
+QUIET = ("zero_grad", "stale", "weight_decay", "own_decay", "smaller_eps", "input", "init", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 
@@ -231,15 +282,20 @@ def cleared_too_early(obs):
 
 def optimizer_eps(obs):
     """The division of the optimizer has nothing that keeps its denominator from 0."""
-    root = obs.root
-    if not (root and root.phase == "optimizer" and obs.optimizer.eps is not None and obs.optimizer.eps_vanishes):
+    root, replay = obs.root, obs.replay
+    if not (root and root.phase == "optimizer"):
         return None
+    vanishes = obs.optimizer.eps is not None and obs.optimizer.eps_vanishes
+    divides = root.op in DIVIDING and root.zero_operand and replay and replay.inputs_finite
+    if not vanishes and not divides:
+        return None
+    line = "eps=%g is 0 in the type of the weights" % (obs.optimizer.eps or 0.0)
     return found(
         obs,
         "optimizer-eps",
         "proved",
-        (birth_line(obs), "eps=%g is 0 in the type of the weights" % obs.optimizer.eps),
-        "eps=1e-4 for half weights, or keep float32 weights and use autocast" if obs.optimizer.eps else "eps=1e-8",
+        (birth_line(obs), line if vanishes else "what it divides by is 0: nothing was added to it"),
+        "eps=1e-4 for half weights, or keep float32 weights and use autocast" if obs.optimizer.half else "eps=1e-8",
     )
 
 
@@ -247,9 +303,13 @@ def divergence(obs):
     """The weights ran away over the steps before: the first single change that keeps the training sane is the cause."""
     if not obs.trials or not obs.diverged:
         return None
+    if _grows_by_itself(obs.idle):
+        return _by_itself(obs, "larger")
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
         if trial is not None and trial.better:
+            if name == "lr" and _was_never_sane(obs, trial):
+                return _never_sane(obs, trial)
             lines = (birth_line(obs) if obs.root else "", _growth_line(obs), trial.text)
             return found(
                 obs,

@@ -35,6 +35,8 @@ ERRORS = (
         "bad-labels",
         "this likelihood is not meant for such values: counts must be whole and not negative, shares within 0 and 1",
     ),
+    ("uncorrectable ECC error", "hardware", "the card's memory is defective: have it tested and replaced"),
+    ("no kernel image is available", "library", "install a torch build that holds kernels for this card"),
     ("unscale_() has already been called", "scaler-misuse", "call scaler.unscale_(optimizer) once a step"),
     ("unscale_() is being called after step()", "scaler-misuse", "call scaler.unscale_(optimizer) before step()"),
     ("step() has already been called since the last update()", "scaler-misuse", "call scaler.update() after each step"),

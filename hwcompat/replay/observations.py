@@ -61,6 +61,7 @@ class Trial:
     last: Optional[float]
     text: str
     steps: int = 0
+    factor: float = 1.0
 
     @property
     def better(self):
@@ -172,6 +173,11 @@ class Observations:
     bad_table: Tuple[Any, ...] = ()
     impossible: Tuple[Any, ...] = ()
     departed: Tuple[Any, ...] = ()
+    idle: Tuple[float, ...] = ()
+    calm: Tuple[float, ...] = ()
+    crooked: Any = None
+    hopeless_start: str = ""
+    growing: Tuple[str, ...] = ()
     compiled_apart: Tuple[float, ...] = ()
     stale: int = 0
     reused: bool = False

@@ -15,8 +15,7 @@ LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
 def root_birth(run, state):
     """The birth that the bad end of a run goes back to, and the sources (negative numbers) it goes back to."""
     recorder = run.recorder
-    loss = trees.first_loss(run.loss)
-    ends = ([loss] if loss is not None else []), [p.grad for p in state.parameters()], state.tensors()
+    ends = trees.losses(run.loss), [p.grad for p in state.parameters()], state.tensors()
     for tensors in ends:
         numbers = recorder.roots_of([t.detach() for t in tensors if t is not None])
         births = [recorder.births[n] for n in numbers if n >= 0 and not recorder.births[n].deliberate]
@@ -184,6 +183,33 @@ def steepest_loop(run):
 
 LOOP = 16
 """Runs of one operator in one module that make a loop of it."""
+
+
+def growing(run):
+    """The modules whose output was more than ten times their input."""
+    return tuple(name for name, gain in run.places.gains.items() if gain > 10.0)
+
+
+FAINT = 0.3
+
+
+def hopeless_start(roots):
+    """What keeps a signal from getting through the first weights: most layers far below their default, or all weights
+    of several matrices alike; '' where nothing does."""
+    ratios, alike = [], []
+    for module in {id(m): m for root in roots for m in root.modules()}.values():
+        weight = getattr(module, "weight", None)
+        if not hasattr(module, "reset_parameters") or not isinstance(weight, torch.Tensor) or weight.dim() < 2:
+            continue
+        if not isinstance(module, torch.nn.Embedding):
+            ratios.append(typical(weight) * (3.0 * max(1, weight[0].numel())) ** 0.5)
+        values = weight.detach().flatten()
+        alike.append(values.numel() > 1 and bool(values[0] != 0) and bool((values == values[0]).all()))
+    if sum(alike) >= 2:
+        return "the weights of %d layers are all one and the same number" % sum(alike)
+    if len(ratios) >= 4 and sum(ratio < FAINT for ratio in ratios) > len(ratios) / 2:
+        return "the weights of most layers are below %g times what the layer's default gives" % FAINT
+    return ""
 
 
 def zero_matrices(roots):

@@ -83,6 +83,7 @@ class Recorder(TorchDispatchMode):
         self.foreign, self.counts, self.met = None, {}, {}
         self.drawn = False
         self.wanted, self.kept_ops = None, []
+        self.compare, self.crooked = None, None
         self.largest: Optional[float] = None
         self.bad_sources = {}
         self.weights = {_key(t) for name, t in sources if name == "weights"}
@@ -148,6 +149,8 @@ class Recorder(TorchDispatchMode):
         self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
+        if self.compare is not None and self.crooked is None:
+            self.crooked = self.compare(func, name, given[0], given[1], out, spot)
         producers = tuple(self.producer.get(_key(t), "") for t in tensors)
         taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
         if name not in opfacts.UNFILLED:

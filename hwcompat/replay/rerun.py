@@ -68,8 +68,9 @@ class Replayer:
     def recorded(self, saved, scale=None, seconds=60.0, shadow=True, **look):
         """The step again under the recorder, with or without its float64 `shadow`. `scale`: the loss scale to use.
 
-        `look`: what else is wanted. wanted(place): linear operators to keep; check: keep the first that is wrong; read:
-        keep the shadows of the gradients that the optimizer finds; measure: the largest magnitude of any result.
+        `look`: what else is wanted. wanted(place): linear operators to keep; compare: what looks at every operator;
+        check: keep the first that is wrong; read: keep the shadows of the gradients that the optimizer finds; measure:
+        the largest magnitude of any result.
         """
         self.restore(saved)
         scaler = self.state.scaler
@@ -89,7 +90,7 @@ class Replayer:
             look.get("check", False),
         )
         run.recorder.follow_tables(run.tables)
-        run.recorder.wanted = look.get("wanted")
+        run.recorder.wanted, run.recorder.compare = look.get("wanted"), look.get("compare")
         run.recorder.largest = 0.0 if look.get("measure") else None
         run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if look.get("read") else None)
         with local_only(self.roots), eager_only(True), run.places, run.entry, run.recorder:
@@ -108,10 +109,10 @@ class Replayer:
     @staticmethod
     def wide_loss(run):
         """The float64 shadow of the loss of a recorded run, or None."""
-        loss, shadows = trees.first_loss(run.loss), run.recorder.shadows
-        if loss is None or not shadows.alive or not shadows.known(loss.detach()):
+        losses, shadows = trees.losses(run.loss), run.recorder.shadows
+        if not losses or not shadows.alive or not all(shadows.known(loss.detach()) for loss in losses):
             return None
-        return float(shadows.of(loss.detach()).sum())
+        return sum(float(shadows.of(loss.detach()).sum()) for loss in losses)
 
     def _call(self, saved, run, args, kwargs):
         try:

@@ -49,22 +49,32 @@ def mapped(value, change, depth=0):
 
 
 def first_loss(value):
-    """The loss in what a train_step returned: a tensor of one element, or a number; None where there is none."""
+    """The loss in what a train_step returned: a tensor of one element, or a number; None where there is none.
+
+    Of several losses in a container, such as a dict of the terms of one, the sum of those that have a gradient: what is
+    only kept for a log may be anything.
+    """
+    found = losses(value)
+    if len(found) < 2:
+        return found[0] if found else None
+    return sum(term.detach().float() for term in found)
+
+
+def losses(value):
+    """The tensors that stand for the loss in what a train_step returned, in order."""
     if isinstance(value, torch.Tensor):
-        return value if value.numel() >= 1 else None
+        return [value] if value.numel() >= 1 else []
     if isinstance(value, bool) or value is None:
-        return None
+        return []
     if isinstance(value, (int, float)):
-        return torch.tensor(float(value))
+        return [torch.tensor(float(value))]
     if hasattr(value, "get") and hasattr(value, "keys") and value.get("loss") is not None:
-        return first_loss(value["loss"])
+        return losses(value["loss"])
     if hasattr(value, "loss"):
-        return first_loss(value.loss)
-    for _key, item in items(value):
-        found = first_loss(item)
-        if found is not None and found.numel() == 1:
-            return found
-    return None
+        return losses(value.loss)
+    found = [term for _key, item in items(value) for term in losses(item) if term.numel() == 1]
+    trained = [term for term in found if term.requires_grad]
+    return trained if isinstance(value, dict) and trained else found[:1]
 
 
 def is_plain(tensor):

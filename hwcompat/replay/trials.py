@@ -1,6 +1,7 @@
 """Which counterfactuals can decide anything about a bad step, in the order of the rules."""
 
 from .logic_training import ASLEEP
+from .opfacts import EXPONENTIAL
 from .tripwire import is_finite
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
@@ -14,7 +15,7 @@ def wanted(obs, case):
     """Which counterfactuals can decide anything here, in the order of the rules."""
     if (
         obs.batch_bad
-        or obs.error
+        or (obs.error and not obs.diverged)
         or not obs.reproduced
         or (obs.replay and obs.replay.certified and obs.replay.first_finite)
     ):
@@ -75,7 +76,12 @@ def _spike(norms):
 
 def runs_away(obs):
     """Whether the steps before were part of it: the loss or the weights grew, or float32 itself was too narrow."""
-    wide = obs.root and obs.replay and obs.replay.limit > 1e6 and obs.replay.first_finite and obs.replay.true_max > 1e38
+    wide = (
+        obs.root
+        and obs.replay
+        and obs.replay.limit > 1e6
+        and (obs.root.op in EXPONENTIAL if not obs.replay.first_finite else obs.replay.true_max > 1e38)
+    )
     return (
         obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(obs.growth > 10.0 or obs.trip == "diverges" or wide)
     )
@@ -85,6 +91,7 @@ def _trials_for_silence(obs, case):
     if obs.grads.lost > 0.05 or obs.cleared:
         return []
     asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > UNUSUAL and not _moved_far(case)
+    asleep = asleep or (obs.grads.zero > ASLEEP and obs.hopeless_start)
     if len(obs.zero_matrices) >= 2 or asleep:
         return ["baseline", "init"]
     names = _leftovers(obs)
@@ -103,8 +110,9 @@ def _trials_for_flatness(obs, case):
     names = _leftovers(obs)
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 else []
-    names += ["init"] if obs.weight_outlier[1] > UNUSUAL and case.steps[0].number == 0 else []
-    return ["baseline", *names] if names else []
+    names += ["own_decay"] if obs.rescaled and not 0.9 < obs.rescaled < 1.1 else []
+    names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
+    return ["baseline", *names]
 
 
 def _moved_far(case):

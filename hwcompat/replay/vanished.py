@@ -2,11 +2,17 @@
 
 import math
 from dataclasses import replace
+from typing import Any, List
 
-from . import live, opreplay, places, tripwire
+import torch
+
+from . import live, opfacts, opreplay, places, referee, tripwire
 from .finding import LOSS
 from .trace import Trace, traced
 from .tripwire import is_finite
+
+KNOWN = (int, float, bool, str, type(None), torch.Tensor, torch.nn.Module, torch.dtype, torch.device, torch.Size)
+"""What a module may hold and a snapshot still knows all of it."""
 
 MOST = 8
 """Linear operators of one module that are replayed, at most."""
@@ -54,6 +60,7 @@ class LiveOnly:
         return replace(
             obs,
             audit=self._operators_of(module),
+            calm=self._calm(module) if from_output else (),
             lost_update=self._lost_update(obs, again, third),
             impossible=self._impossible(case.traced[:index], second),
         )
@@ -99,6 +106,25 @@ class LiveOnly:
             return ()
         most = forward[0][0].bound * forward[0][1].numel()
         return (module, gave, most) if abs(gave) > 2.0 * most else ()
+
+    def _calm(self, module):
+        """(largest result, limit of its type) of all operators of a module that is made of torch's own, or ().
+
+        A module that holds anything but tensors, modules and plain values may keep a secret.
+        """
+        names = self.case.names
+        found = [m for root in self.replayer.roots for m in root.modules() if names.get(id(m)) == module]
+        if not found or not all(isinstance(v, KNOWN) for m in found for k, v in vars(m).items() if k[:1] != "_"):
+            return ()
+        sizes: List[Any] = []
+
+        def measure(_func, name, _args, _kwargs, out, spot):
+            outputs = [t for t in referee.flat(out) if t.dtype in referee.LIMIT and t.numel()]
+            if spot[0] == module and spot[1] == "forward" and name not in opfacts.UNFILLED:
+                sizes.extend((float(t.detach().abs().max()), referee.LIMIT[t.dtype]) for t in outputs)
+
+        self.replayer.recorded(self.case.saved, shadow=False, compare=measure)
+        return max(sizes, key=lambda pair: pair[0] / pair[1]) if sizes else ()
 
     def _kept_of(self, module):
         run = self.replayer.recorded(self.case.saved, shadow=False, wanted=lambda place: place[0] == module)

@@ -330,6 +330,7 @@ class Watch:
             history=self.history,
             timeline=list(self.timeline),
             skipped=reading.skipped,
+            error=error,
             scale=reading.scale,
             traced=trace.read() if isinstance(trace, Trace) else [],
             names=self.names,

@@ -1,0 +1,61 @@
+"""A finite result that is nowhere near float64, while the same device gets it right by another way: a kernel's fault.
+
+No bound on rounding is needed: the other way works in the same type on the same inputs, so whatever rounding can do it
+does there too. Matrix products and convolutions have a bound, and are audited by it (module `audit`).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils._pytree import tree_flatten
+
+from . import opfacts, opreplay, referee
+
+FAR, NEAR = 0.5, 0.05
+"""Relative distances from float64, in the 2-norm: wrong by half of it, or right within a twentieth."""
+
+
+@dataclass(frozen=True)
+class Crooked:
+    """Where it is, and how far its result and that of the other way are from float64."""
+
+    module: str
+    phase: str
+    source: str
+    op: str
+    way: str
+    far: float
+    near: float
+
+
+def look(func, name, args, kwargs, out, spot, device):
+    """A Crooked for an operator just run, or None. `args` as they were before it ran."""
+    if name in opfacts.LINEAR or name in opfacts.UNFILLED or opfacts.is_random(func) or opfacts.written(func):
+        return None
+    if not _comparable(out):
+        return None
+    true = referee.truth(func, name, args, kwargs)
+    far = _distance(out, true)
+    if far is None or not far > FAR:
+        return None
+    for way, other in opreplay.other_ways(opreplay.Operator(func, name, args, kwargs, device)):
+        near = _distance(other, true)
+        if near is not None and near < NEAR:
+            return Crooked(spot[0], spot[1], spot[2], name, way, far, near)
+    return None
+
+
+def _comparable(out):
+    floats = [t for t in tree_flatten(out)[0] if isinstance(t, torch.Tensor) and t.dtype in referee.FLOATS]
+    return bool(floats) and all(t.numel() and bool(torch.isfinite(t).all()) for t in floats)
+
+
+def _distance(out, true):
+    """The largest |out - true| / |true| of any output in the 2-norm; None where they cannot be compared."""
+    if true is None or out is None:
+        return None
+    pairs = list(zip(referee.flat(out), referee.flat(true)))
+    if not pairs or any(a.shape != b.shape for a, b in pairs):
+        return None
+    sizes = [(float((a.detach().cpu().double() - b).norm()), float(b.norm())) for a, b in pairs]
+    return max([gap / size for gap, size in sizes if size > 0.0] or [0.0])
