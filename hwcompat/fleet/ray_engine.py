@@ -250,21 +250,48 @@ def _mixed(mixed: Sequence[tuple[Node, str, str]], count: int) -> MachineError:
 # --- tasks ------------------------------------------------------------------------------------------------------------
 
 
+HEAD_SECONDS = 20.0
+"""A head that is restarted is back sooner; after 60 Ray ends every process that depends on it."""
+
+
+def _headless(why: str) -> MachineError:
+    hint = "once it is back, start this again with the same folder: nothing that was finished is lost"
+    return MachineError(f"the head of the Ray cluster is gone: {why}", hint)
+
+
 class RayCluster:
     """An `engine.Cluster`. `work` runs on the nodes: task.measure, or anything of its form."""
 
     def __init__(self, ray: Any, work: Work, processors: bool) -> None:
         self._ray, self._processors = ray, processors
+        self._known: Sequence[Node] = _alive(ray, processors)
+        self._silent = 0.0  # since when the head has not answered
         self._remote = ray.remote(num_gpus=0 if processors else 1, num_cpus=0, max_calls=1, max_retries=0)(
             _served(work, processors)
         )
 
     def nodes(self) -> Sequence[Node]:
+        """The live nodes; the last that were known while the head is silent. MachineError when it stays so."""
+        if self._head_answers():
+            try:
+                self._known = _alive(self._ray, self._processors)
+            except Exception as error:  # Ray has no one class for it
+                raise _headless(_line(error)) from error
+        return self._known
+
+    def _head_answers(self) -> bool:
+        """Asked here because Ray itself would wait a minute for its head, and then end this process with a word of its
+        own; what other nodes have finished meanwhile still comes in."""
+        host, _, port = self._ray.get_runtime_context().gcs_address.rpartition(":")
         try:
-            return _alive(self._ray, self._processors)
-        except Exception as error:  # Ray has no one class for it
-            hint = "once it is back, start this again with the same folder: nothing that was finished is lost"
-            raise MachineError(f"the head of the Ray cluster is gone: {_line(error)}", hint) from error
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except OSError as error:
+            self._silent = self._silent or time.monotonic()
+            if time.monotonic() - self._silent > HEAD_SECONDS:
+                raise _headless(f"no answer for {HEAD_SECONDS:g} s: {error.strerror or error}") from error
+            return False
+        self._silent = 0.0
+        return True
 
     def start(self, node: Node, ask: Mapping[str, Any]) -> Handle:
         handle: Handle = self._remote.options(

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -368,6 +369,30 @@ class Listing:
 
     def nodes(self) -> list[dict[str, Any]]:
         return self._nodes
+
+
+def test_a_head_that_dies_is_said_and_one_that_is_restarted_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(ray_engine.time, "monotonic", lambda: now[0])
+    head = socket.create_server(("127.0.0.1", 0))
+    port = head.getsockname()[1]
+    fake = Listing(("a", {"GPU": 2.0}))
+    fake.remote = lambda **_: lambda function: function  # type: ignore[attr-defined]
+    fake.get_runtime_context = lambda: SimpleNamespace(gcs_address=f"127.0.0.1:{port}")  # type: ignore[attr-defined]
+    cluster = ray_engine.RayCluster(fake, lambda _: {}, processors=False)
+    assert [node.name for node in cluster.nodes()] == ["a"]
+    head.close()
+    assert [node.name for node in cluster.nodes()] == ["a"], "no node is given up for it"
+    now[0] += ray_engine.HEAD_SECONDS - 1
+    cluster.nodes()
+    with socket.create_server(("127.0.0.1", port)):
+        cluster.nodes()
+    now[0] += 5
+    cluster.nodes()
+    now[0] += ray_engine.HEAD_SECONDS + 1
+    with pytest.raises(MachineError, match="head of the Ray cluster is gone") as caught:
+        cluster.nodes()
+    assert "same folder" in caught.value.hint
 
 
 def test_two_nodes_of_one_name_are_refused() -> None:
