@@ -68,8 +68,8 @@ def connected(address: str) -> Iterator[Any]:
 
 
 def _imported() -> Any:
-    # A head that hangs is asked 20 times by default, 40 seconds each.
-    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")
+    # By default Ray asks a head that is gone or hangs 20 times, 40 seconds each.
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray
     except ImportError as error:
