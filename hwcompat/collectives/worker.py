@@ -65,8 +65,8 @@ def _options():
 
 def _sizes(text):
     found = tuple(int(word) for word in text.split(","))
-    if min(found) < 1:
-        raise argparse.ArgumentTypeError("a vector has at least one element")
+    if min(found) < 1 or max(found) >= 10**9:
+        raise argparse.ArgumentTypeError("a vector has at least one element, and fewer than 10^9")
     return found
 
 

@@ -45,8 +45,10 @@ def collectives(
     """
     from hwcompat.fleet import ranks as starting
 
-    if sizes is not None and not all(word.isdigit() and int(word) for word in sizes.split(",")):
-        raise click.BadParameter(f"{sizes!r} is no list of sizes: give numbers, as 1,1021,65537", param_hint="--sizes")
+    if sizes is not None and not all(len(w) < 10 and w.isdigit() and int(w) for w in sizes.split(",")):
+        raise click.BadParameter(
+            f"{sizes!r} is no list of sizes: give numbers below 10^9, as 1,1021,65537", param_hint="--sizes"
+        )
     chosen, backend, count = starting.choose(python, backend, ranks)
     with ProgressLine("checking") as progress:
         found = starting.check(starting.Settings(chosen, count, backend, timeout, sizes, megabytes), progress)

@@ -73,6 +73,10 @@ def choose(python: str | None, backend: str | None, ranks: int | None) -> tuple[
     from hwcompat import environment, measure, repair
 
     env = environment.detect(python)
+    if env.python is None:
+        note = next((note for note in env.notes if note.startswith("torch could not be read")), "")
+        why = note.rpartition("Error: ")[2] or "it did not answer"
+        raise MachineError(f"{python or 'the chosen Python'} cannot be used: {why}", "name another --python")
     if env.torch is None or env.executable is None:
         raise MachineError("there is no usable torch in the chosen Python", repair.line_here(env))
     seen = [name for name, _ in measure.visible_devices(env) if name.startswith("cuda")]
@@ -161,7 +165,8 @@ def _outcome(out: Path, running: Sequence[children.Child]) -> Outcome:
     notes = tuple(_endings(running))
     refusal = next((line for line in lines if line["event"] == "refused"), None)
     if refusal or not any(line["event"] == "case" for line in lines):
-        why = refusal["error"] if refusal else "no rank said a word"
+        lost = next((line["detail"] for line in lines if line["event"] == "lost"), "no rank said a word")
+        why = refusal["error"] if refusal else lost
         raise MachineError(f"the collectives could not be checked: {'; '.join([why, *notes])}", "hwcompat env")
     return Outcome(lines, notes)
 

@@ -320,6 +320,8 @@ def test_what_a_backend_lacks_is_told_from_what_goes_wrong(error: Exception, ans
 def test_what_cannot_be_started_says_so() -> None:
     with pytest.raises(UsageError, match="nobody to talk to"):
         ranks.check(ranks.Settings(sys.executable, 1, "gloo"))
+    with pytest.raises(MachineError, match="no-python cannot be used: cannot start"):
+        ranks.choose(str(HERE / "no-python"), "gloo", 2)
     with pytest.raises(MachineError, match="cannot start"):
         ranks.check(ranks.Settings(str(HERE / "no-python"), 2, "gloo"))
     if not torch.cuda.is_available():
