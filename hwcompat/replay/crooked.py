@@ -30,9 +30,9 @@ class Crooked:
 
 def look(func, name, args, kwargs, out, spot, device):
     """A Crooked for an operator just run, or None. `args` as they were before it ran."""
-    if name in opfacts.LINEAR or name in opfacts.UNFILLED or opfacts.is_random(func) or opfacts.written(func):
+    if name in opfacts.LINEAR or name in opfacts.UNFILLED | opfacts.OVERWRITING or opfacts.is_random(func):
         return None
-    if not _comparable(out):
+    if out is None or not _comparable(out):
         return None
     true = referee.truth(func, name, args, kwargs)
     far = _distance(out, true)

@@ -204,6 +204,7 @@ class Diagnosis:
             optimizer_ran=events.optimizer_ran,
             past_infinity=run.entry.past_infinity,
             rescaled=events.rescaled,
+            optimizers=len(self.state.optimizers),
             stale=len(run.entry.stale),
             reused=run.entry.reused,
             lone=events.lone or (),

@@ -278,7 +278,7 @@ def singular_gradient(obs):
 
 def hidden_in_a_calm_step(obs):
     """The same, before anything that has run away is asked for a reason: here nothing has."""
-    return hidden_branch(obs) if not obs.growth > 10.0 else None
+    return hidden_branch(obs) if not obs.growth > 10.0 and underflow(obs) is None else None
 
 
 def hidden_branch(obs):

@@ -174,6 +174,7 @@ class Observations:
     impossible: Tuple[Any, ...] = ()
     departed: Tuple[Any, ...] = ()
     idle: Tuple[float, ...] = ()
+    optimizers: int = 1
     calm: Tuple[float, ...] = ()
     crooked: Any = None
     hopeless_start: str = ""

@@ -22,6 +22,11 @@ def root_birth(run, state):
         sources = [recorder.bad_sources[n] for n in numbers if n < 0]
         if births or sources:
             return _telling(births, recorder.births), sources
+    if run.bad == "loss":  # a loss that was handed back as a Python number goes back to no tensor
+        births = [b for b in recorder.births if not b.deliberate and b.phase in ("data", "forward", "loss")]
+        births = [b for b in births if b.nan] or births
+        if births:
+            return births[0], []
     # An exception ended the run before anything bad reached the end: the last birth that was still alive counts.
     births = [b for b in recorder.births if not b.deliberate] if run.error is not None else []
     nans = [b for b in births if b.nan]

@@ -150,7 +150,9 @@ class Recorder(TorchDispatchMode):
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
         if self.compare is not None and self.crooked is None:
-            self.crooked = self.compare(func, name, given[0], given[1], out, spot)
+            owner = self.places.owners.of(tensors) if spot[1] == "optimizer" else ()
+            place = (next(iter(owner)), *spot[1:]) if len(owner) == 1 else spot
+            self.crooked = self.compare(func, name, given[0], given[1], out, place)
         producers = tuple(self.producer.get(_key(t), "") for t in tensors)
         taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
         if name not in opfacts.UNFILLED:

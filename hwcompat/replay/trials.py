@@ -108,6 +108,8 @@ def _leftovers(obs):
 
 def _trials_for_flatness(obs, case):
     names = _leftovers(obs)
+    # Two players who hold each other at a level move far as well: of several optimizers nothing is said.
+    names += ["lr"] if obs.optimizers == 1 and _moved_far(case) else []
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["own_decay"] if obs.rescaled and not 0.9 < obs.rescaled < 1.1 else []

@@ -43,6 +43,8 @@ class LiveOnly:
         from_output = bool(module)
         second = trace.read()
         same = _same_until(case.traced, second, index, case.reading, third.value)
+        if obs.error is not None and len(case.traced) < len(second):  # it happened in the module that came next
+            obs = replace(obs, error=(*obs.error[:2], "forward", second[len(case.traced)][0]))
         if not module and case.loss is not None and not is_finite(case.loss):
             module = LOSS
         elif not module and case.bad_grads:

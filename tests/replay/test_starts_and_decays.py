@@ -209,7 +209,8 @@ def test_an_exception_of_the_card_that_does_not_come_back(told: str) -> None:
     watch = hwcompat.watch(model, optimizer=optimizer)
     with Card():
         if "ECC" in told:
-            assert (loops.run(watch, step, loops.pairs()).cause, watch.finding.step) == ("hardware", 3)
+            finding = loops.run(watch, step, loops.pairs())
+            assert (finding.cause, finding.step, finding.module) == ("hardware", 3, "2")
         else:
             with pytest.raises(RuntimeError, match=told):
                 loops.run(watch, step, loops.pairs())
@@ -251,3 +252,47 @@ def test_a_copy_that_arrives_spoilt_once(secret: bool) -> None:
         assert finding.cause == "unknown"
     else:
         assert (finding.cause, finding.kind, finding.module) == ("hardware", "transient", "2")
+
+
+def test_a_loss_handed_back_as_a_number_while_the_gradients_are_fine() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def train_step(batch: Any) -> float:
+        x, y = batch
+        optimizer.zero_grad()
+        errors = (model(x) - y).square()[:, 0]
+        loss = errors.mean() + errors[y[:, 0] > 0].mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+
+    batches = loops.pairs(12)
+    batches[6] = (batches[6][0], -batches[6][1].abs())
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, batches)
+    assert (finding.cause, finding.step, finding.module) == ("division-by-zero", 6, LOSS)
+
+
+def test_a_step_under_anomaly_detection_is_explained_and_not_raised() -> None:
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    step = loops.step_of(model, optimizer, lambda p, y: (p * (y < 2)).square().sum(1).sqrt().mean())
+    batches = [(x, y.clamp(-1, 1)) for x, y in loops.pairs()]
+    batches[5][1][2] = 3.0
+    with torch.autograd.set_detect_anomaly(True):
+        finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, batches)
+    assert (finding.cause, finding.step, finding.phase) == ("singular-gradient", 5, "backward")
+
+
+@pytest.mark.parametrize("lr", [8.0, 0.02])
+def test_a_rate_at_which_a_lone_optimizer_learns_nothing(lr: float) -> None:
+    model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3), nn.Softmax(1))
+    centres = torch.randn(3, 8)
+    labels = [torch.randint(3, (32,)) for _ in range(70)]
+    batches = [(centres[y] + 0.5 * torch.randn(32, 8), y) for y in labels]
+
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return (p - nn.functional.one_hot(y, 3)).square().sum(1).mean()
+
+    finding = loops.watched(model, loss, batches, torch.optim.Adam(model.parameters(), lr))
+    assert (finding and finding.cause) == ("learning-rate" if lr > 1 else None)
