@@ -131,7 +131,7 @@ def read_run(folder: Path) -> Run | None:
     path = folder / RUN_FILE
     try:
         return _value(Run, _read_bounded(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         hint = "restore it, or merge the report files from a folder without it"

@@ -1,6 +1,7 @@
 """R10: the steps from the oldest snapshot at hand to the bad one, over the same batches, with one thing changed."""
 
 import contextlib
+import time
 from dataclasses import replace
 from typing import Any, List
 
@@ -23,11 +24,19 @@ HOPELESS = 100.0
 """A loss that ends so many times higher is not waited for."""
 
 
-class Counterfactuals:
-    """Runs trials over a timeline: steps in order, of which the first has a snapshot."""
+class OutOfTimeError(Exception):
+    """The steps take too long to be run again for a training that nobody called broken."""
 
-    def __init__(self, replayer, timeline, inputs, outlier=None, stale=()):
+
+class Counterfactuals:
+    """Runs trials over a timeline: steps in order, of which the first has a snapshot.
+
+    `deadline`: the time.monotonic() from which on no further step is run; a trial under way raises OutOfTimeError.
+    """
+
+    def __init__(self, replayer, timeline, inputs, outlier=None, stale=(), deadline=None):
         self.replayer, self.timeline, self.inputs, self.largest = replayer, timeline, inputs, outlier
+        self.deadline = deadline
         self.left_behind = [p for p in replayer.state.parameters() if id(p) in stale]
         self.optimizers = replayer.state.optimizers
 
@@ -56,6 +65,7 @@ class Counterfactuals:
 
         norms = [_norm(parameters)]
         for saved in self.timeline:
+            self._in_time()
             self.replayer.plain(saved, restore=False, around=lambda: before_steps(self.optimizers, nothing))
             norms.append(_norm(parameters))
         return norms
@@ -118,6 +128,7 @@ class Counterfactuals:
     def _round(self, losses, each, batch, around, eager):
         """One pass over the timeline; True where it goes bad."""
         for saved in self.timeline:
+            self._in_time()
             if each:
                 each()
             changed = batch(saved) if batch else None
@@ -126,6 +137,10 @@ class Counterfactuals:
             if run.bad or run.error is not None:
                 return True
         return False
+
+    def _in_time(self):
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTimeError
 
     def _clear(self):
         for parameter in self.replayer.state.parameters():

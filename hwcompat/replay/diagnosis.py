@@ -1,11 +1,12 @@
 """From a trip to a finding: which runs are made, in which order. The rules (module logic) only see what came out."""
 
 import functools
+import time
 from dataclasses import replace
 from typing import Any
 
 from . import crooked, entry, labels, live, logic, observing, opreplay, trials, vendor
-from .counterfactual import Counterfactuals
+from .counterfactual import Counterfactuals, OutOfTimeError
 from .finding import OPTIMIZER
 from .observations import Observations
 from .ranks import PEER
@@ -288,7 +289,7 @@ class Diagnosis:
     def _crooked(self, saved):
         """The first operator of a step whose kernel gives something else altogether; see there."""
         device = next((p.device.type for p in self.state.parameters()), "cpu")
-        compare = functools.partial(crooked.look, device=device)
+        compare = functools.partial(crooked.look, device=device, until=time.monotonic() + self.case.seconds)
         return self.replayer.recorded(saved, shadow=False, compare=compare).recorder.crooked
 
     def _trials(self, obs):
@@ -306,15 +307,19 @@ class Diagnosis:
             obs = replace(obs, crooked=self._crooked(timeline[0]))
             if obs.crooked:
                 return obs
+        deadline = None if case.trip in (*trials.HARD, "diverges") else time.monotonic() + case.seconds
         runner = Counterfactuals(
-            self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale
+            self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale, deadline
         )
-        for name in names:
-            done[name] = getattr(runner, name)()
-            if _ends_the_search(name, done):
-                break
-        if not any(trial.better for name, trial in done.items() if name != "baseline") or "baseline" in done:
-            obs = replace(obs, idle=tuple(runner.idle()))
+        try:
+            for name in names:
+                done[name] = getattr(runner, name)()
+                if _ends_the_search(name, done):
+                    break
+            if not any(trial.better for name, trial in done.items() if name != "baseline") or "baseline" in done:
+                obs = replace(obs, idle=tuple(runner.idle()))
+        except OutOfTimeError:
+            pass
         return replace(obs, trials=done, checked=obs.checked + tuple(t.text for t in done.values()))
 
 

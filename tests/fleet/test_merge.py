@@ -306,6 +306,8 @@ def refused(merge, code: int, *arguments: object) -> str:
 
 def test_a_folder_that_is_not_there(merge, tmp_path: Path) -> None:
     assert "no folder" in refused(merge, 4, tmp_path / "nowhere")
+    (tmp_path / "file").write_text("{}")
+    assert "no folder" in refused(merge, 4, tmp_path / "file")
 
 
 def test_an_empty_folder(merge, tmp_path: Path) -> None:

@@ -412,3 +412,20 @@ def test_a_step_that_ends_the_program_over_its_own_loss(code: int) -> None:
         with pytest.raises(SystemExit):
             loops.run(watch, train_step, batches)
         assert watch.finding is None
+
+
+def test_steps_that_take_too_long_are_not_run_again_for_a_training_that_nobody_called_broken() -> None:
+    """A flat training: with no seconds to spend nothing is claimed, and nothing fails."""
+    for seconds, told in ((0.0, False), (60.0, True)):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3))
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, 0.02)
+        centres = 2 * torch.randn(3, 8)
+        labels = [torch.randint(3, (32,)) for _ in range(40)]
+        batches = [(centres[y] + torch.randn(32, 8), y) for y in labels]
+        optimizer = torch.optim.SGD(model.parameters(), 0.05)
+        watch = hwcompat.watch(model, optimizer=optimizer, seconds=seconds)
+        finding = loops.run(watch, loops.step_of(model, optimizer, nn.functional.cross_entropy), batches)
+        assert bool(finding) is told
+        assert not any("failed" in note for note in watch.notes)
