@@ -22,6 +22,11 @@ RAW = 1e3
 NORMALISE = "normalise the inputs (for example / 255, or to mean 0, std 1)"
 
 
+def _input_scale(obs, lines):
+    told = "the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max)
+    return found(obs, "input-scale", "by counterfactual", [*lines, told], NORMALISE)
+
+
 def swallowed(obs):
     """The infinity was divided by, or cut off: nothing bad is left, and the loss is not what it should be."""
     if obs.bad or obs.error or obs.trip not in ("zero gradients", "still"):
@@ -37,14 +42,7 @@ def half_range(obs):
     lines = [birth_line(obs), "the true value is %s, float16 ends at 65504" % number(replay.true_max)]
     # Inputs that were no larger in the steps before, and did no harm, are not the cause of this one.
     if (obs.step == 0 or obs.diverged) and obs.input_max > 100.0 and obs.trial("input") and obs.trial("input").better:
-        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
-        return found(
-            obs,
-            "input-scale",
-            "by counterfactual",
-            lines,
-            NORMALISE,
-        )
+        return _input_scale(obs, lines)
     name, ratio = obs.weight_outlier
     trial = obs.trial("init")
     odd = obs.bell_shaped or _start_is_broken(obs)
@@ -95,8 +93,7 @@ def wide_range(obs):
     if obs.replay is not None and obs.replay.true_max:
         lines.append("the true value is %s" % number(obs.replay.true_max))
     if obs.input_max > 1e3 and obs.trial("input") and obs.trial("input").better:
-        lines.append("the batch reaches %s; scaled to unit size the step is finite" % number(obs.input_max))
-        return found(obs, "input-scale", "by counterfactual", lines, "normalise the inputs")
+        return _input_scale(obs, lines)
     grown = _grown_in_a_loop(obs, lines)
     if grown is not None:
         return grown

@@ -24,6 +24,13 @@ def labelled(steps: int = 12, batch: int = 16, inputs: int = 8, classes: int = 4
     return [(torch.randn(batch, inputs), torch.randint(classes, (batch,))) for _ in range(steps)]
 
 
+def clouds(steps: int = 60, spread: float = 2.0, noise: float = 1.0) -> list[tuple[Tensor, Tensor]]:
+    """Three classes that can be told apart."""
+    centres = spread * torch.randn(3, 8)
+    labels = [torch.randint(3, (32,)) for _ in range(steps)]
+    return [(centres[y] + noise * torch.randn(32, 8), y) for y in labels]
+
+
 def step_of(
     model: nn.Module,
     optimizer: Any,

@@ -421,9 +421,7 @@ def test_steps_that_take_too_long_are_not_run_again_for_a_training_that_nobody_c
         model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3))
         for parameter in model.parameters():
             nn.init.constant_(parameter, 0.02)
-        centres = 2 * torch.randn(3, 8)
-        labels = [torch.randint(3, (32,)) for _ in range(40)]
-        batches = [(centres[y] + torch.randn(32, 8), y) for y in labels]
+        batches = loops.clouds(40)
         optimizer = torch.optim.SGD(model.parameters(), 0.05)
         watch = hwcompat.watch(model, optimizer=optimizer, seconds=seconds)
         finding = loops.run(watch, loops.step_of(model, optimizer, nn.functional.cross_entropy), batches)

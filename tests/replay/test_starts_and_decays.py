@@ -38,9 +38,7 @@ class Decaying(torch.optim.SGD):
 @pytest.mark.parametrize(("keep", "way"), [(1.2, "larger"), (0.5, "smaller"), (0.9999, "")])
 def test_a_decay_that_lies_in_no_group(keep: float, way: str) -> None:
     model = loops.mlp(outputs=3)
-    centres = 2 * torch.randn(3, 8)
-    labels = [torch.randint(3, (32,)) for _ in range(60)]
-    batches = [(centres[y] + torch.randn(32, 8), y) for y in labels]
+    batches = loops.clouds()
     optimizer = Decaying(model.parameters(), 0.05, keep)
     finding = loops.watched(model, nn.functional.cross_entropy, batches, optimizer)
     assert (finding and (finding.cause, finding.module)) == ((way and ("weight-decay", OPTIMIZER)) or None)
@@ -59,9 +57,7 @@ def test_weights_that_are_all_one_number() -> None:
     model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3))
     for parameter in model.parameters():
         nn.init.constant_(parameter, 0.02)
-    centres = 2 * torch.randn(3, 8)
-    labels = [torch.randint(3, (32,)) for _ in range(60)]
-    batches = [(centres[y] + torch.randn(32, 8), y) for y in labels]
+    batches = loops.clouds()
     finding = loops.watched(model, nn.functional.cross_entropy, batches)
     assert finding.cause == "initialisation"
     assert "one and the same number" in " ".join(finding.evidence)
@@ -287,9 +283,7 @@ def test_a_step_under_anomaly_detection_is_explained_and_not_raised() -> None:
 @pytest.mark.parametrize("lr", [8.0, 0.02])
 def test_a_rate_at_which_a_lone_optimizer_learns_nothing(lr: float) -> None:
     model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3), nn.Softmax(1))
-    centres = torch.randn(3, 8)
-    labels = [torch.randint(3, (32,)) for _ in range(70)]
-    batches = [(centres[y] + 0.5 * torch.randn(32, 8), y) for y in labels]
+    batches = loops.clouds(70, 1.0, 0.5)
 
     def loss(p: Tensor, y: Tensor) -> Tensor:
         return (p - nn.functional.one_hot(y, 3)).square().sum(1).mean()
