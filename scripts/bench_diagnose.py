@@ -1,6 +1,6 @@
 """Compares tools on trainings that are broken in known ways, on the same trainings repaired, and on healthy ones.
 
-    python scripts/bench_diagnose.py [--sets listed second third fourth]
+    python scripts/bench_diagnose.py [--sets listed second third fourth fifth sixth]
         [--tools hwcompat detect_anomaly DebugUnderflowOverflow] [--seeds 1] [--jobs 2] [--only TEXT]
         [--ledger FILE.jsonl] [--details] [--causes]
 

@@ -208,6 +208,7 @@ class Diagnosis:
             optimizers=len(self.state.optimizers),
             stale=len(run.entry.stale),
             reused=run.entry.reused,
+            inherited=run.entry.inherited,
             lone=events.lone or (),
             scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
             scaler_given=scaler is not None,

@@ -182,6 +182,7 @@ class Observations:
     compiled_apart: Tuple[float, ...] = ()
     stale: int = 0
     reused: bool = False
+    inherited: bool = False
     left_bad: str = ""
     rescaled: float = 0.0
     lone: Tuple[str, ...] = ()

@@ -103,7 +103,7 @@ def _trials_for_silence(obs, case):
 
 def _leftovers(obs):
     """Gradients that were added to what another step, or another loss, had left."""
-    return (["zero_grad"] if obs.reused else []) + (["stale"] if obs.stale else [])
+    return (["zero_grad"] if obs.reused or obs.inherited else []) + (["stale"] if obs.stale else [])
 
 
 def _trials_for_flatness(obs, case):
