@@ -46,9 +46,11 @@ def report_ids(row: Row) -> tuple[str, ...]:
 
 
 def superseded_ids(row: Row) -> tuple[str, ...]:
-    """The reports whose rows `row` replaces; a row does not replace itself."""
+    """The reports that `row` replaces. A row does not replace itself; one that stands for several reports may replace
+    some of them: it was folded from a row and the one that replaced it."""
+    named = _split(row.supersedes) if row.supersedes else ()
     own = _split(row.report_id)
-    return tuple(each for each in _split(row.supersedes) if each not in own) if row.supersedes else ()
+    return tuple(each for each in named if each not in own) if len(own) == 1 else named
 
 
 def _split(cell: str) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def _folded(rows: Sequence[Row]) -> Row:
     copies = [row for row in rows if _run_of(row) == newest]
     return copies[0]._replace(
         report_id=joined(*(row.report_id for row in rows)),
-        supersedes=joined(*(row.supersedes for row in rows)),
+        supersedes=joined(*(_others(row) for row in rows)),
         url=max(row.url for row in copies),
         note=max(row.note for row in copies),
     )
@@ -125,9 +127,16 @@ def _folded(rows: Sequence[Row]) -> Row:
 
 def _normal(row: Row) -> Row:
     """`row` with its lists of ids sorted and bounded, as a fold leaves them."""
-    if row.report_id.isalnum() and (not row.supersedes or row.supersedes.isalnum()):
+    if row.report_id.isalnum() and (
+        not row.supersedes or (row.supersedes.isalnum() and row.supersedes != row.report_id)
+    ):
         return row
-    return row._replace(report_id=joined(row.report_id), supersedes=joined(row.supersedes))
+    return row._replace(report_id=joined(row.report_id), supersedes=joined(_others(row)))
+
+
+def _others(row: Row) -> str:
+    """What `row` supersedes, without the naming of itself that means nothing."""
+    return " ".join(superseded_ids(row))
 
 
 # --- what counts ------------------------------------------------------------------------------------------------------

@@ -194,3 +194,23 @@ def test_merging_changes_nothing_about_which_reports_count(rows: list[Row]):
         return {one for row in merging.standing(all_rows) for one in merging.report_ids(row)}
 
     assert counting(merging.merge(rows)) == counting(rows)
+
+
+def test_a_row_folded_with_the_one_that_it_replaces_keeps_it_replaced():
+    first, second = again("bb"), again("aa", supersedes="bb")
+    (folded,) = merging.merge([first, second])
+    assert folded.report_id == "aa bb"
+    (left,) = merging.standing([folded])
+    assert left.report_id == "aa"
+    assert merging.merge([folded]) == (folded,)
+
+
+def test_rows_that_replace_each_other_are_both_gone_before_and_after():
+    rows = [again("aa", supersedes="bb"), again("bb", supersedes="aa")]
+    assert merging.standing(rows) == merging.standing(merging.merge(rows)) == ()
+
+
+def test_a_row_that_names_itself_loses_nothing_when_it_is_folded():
+    rows = [again("aa", supersedes="aa"), again("bb")]
+    (folded,) = merging.merge(rows)
+    assert (folded.report_id, folded.supersedes) == ("aa bb", "")
