@@ -21,7 +21,7 @@ from diagnose_scenarios.device import Device, HalfSums, put, shaped  # noqa: E40
 from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa: E402
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
-YOUNGEST = ("third", "fourth", "fifth", "sixth")
+YOUNGEST = ("third", "fourth", "fifth", "sixth", "seventh")
 EVERYTHING = [
     pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
     for which in scenarios.SETS
@@ -85,17 +85,18 @@ def test_the_fifth_set_names_the_report_of_every_training() -> None:
     assert not set(scenarios.names("fifth")) & {name for which in scenarios.SETS[:4] for name in scenarios.names(which)}
 
 
-def test_the_sixth_set_names_its_reports_and_is_not_smaller_than_promised() -> None:
+@pytest.mark.parametrize(("which", "least", "healthy"), [("sixth", 80, 25), ("seventh", 75, 20)])
+def test_a_set_of_reports_names_them_and_is_not_smaller_than_promised(which: str, least: int, healthy: int) -> None:
     """Every broken training cites a project on GitHub with the number of the thread; no name stands elsewhere."""
-    names = scenarios.names("sixth")
-    broken = [name for name in names if scenarios.has_repair("sixth", name)]
-    assert len(broken) >= 80
-    assert len(names) - len(broken) >= 25
+    names = scenarios.names(which)
+    broken = [name for name in names if scenarios.has_repair(which, name)]
+    assert len(broken) >= least
+    assert len(names) - len(broken) >= healthy
     for name in broken:
-        text = (scenarios.FOLDER / "sixth" / f"{name}.py").read_text(encoding="utf-8")
+        text = (scenarios.FOLDER / which / f"{name}.py").read_text(encoding="utf-8")
         said = " ".join(ast.get_docstring(ast.parse(text)).split())
         assert re.search(r"\w/[\w.-]+ (issues?|pull request) \d", said), name
-    assert not set(names) & {name for which in scenarios.SETS[:-1] for name in scenarios.names(which)}
+    assert not set(names) & {name for other in scenarios.SETS if other != which for name in scenarios.names(other)}
 
 
 @pytest.mark.parametrize("name", ["s02_head_nan_once", "s34_one_nan_in_the_input", "s12_attention_without_scaling"])
