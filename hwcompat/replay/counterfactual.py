@@ -3,7 +3,7 @@
 import contextlib
 import time
 from dataclasses import replace
-from typing import Any, List
+from typing import Any, Dict, List, Set
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -189,8 +189,8 @@ class Counterfactuals:
 
     def _standardised(self, saved, wanted):
         """The first argument with every tensor scaled whose path is `wanted`; all of them where nothing says which."""
-        paths = {id(t): "batch[0]" + path for path, t in trees.leaves(saved.args[0])} if saved.args else {}
-        scaled = lambda t: t if wanted and paths.get(id(t), "") not in wanted else self._scaled(t)  # noqa: E731
+        paths = _paths(saved.args[0]) if saved.args else {}
+        scaled = lambda t: t if wanted and not paths.get(id(t), set()) & set(wanted) else self._scaled(t)  # noqa: E731
         return trees.mapped(saved.args[0], scaled) if saved.args else None
 
     def _scaled(self, tensor):
@@ -206,11 +206,11 @@ class Counterfactuals:
         """The first argument of the step with the outlier, that one sample replaced by a median one."""
         if saved.number != self.largest.step or not saved.args:
             return None
-        paths = {id(t): "batch[0]" + path for path, t in trees.leaves(saved.args[0])}
-        return trees.mapped(saved.args[0], lambda t: self._without(t, paths.get(id(t), "")))
+        paths = _paths(saved.args[0])
+        return trees.mapped(saved.args[0], lambda t: self._without(t, paths.get(id(t), set())))
 
-    def _without(self, tensor, path):
-        if path != self.largest.path:
+    def _without(self, tensor, paths):
+        if self.largest.path not in paths:
             return tensor
         sizes = tensor.detach().double().abs().reshape(tensor.shape[0], -1).amax(1)
         changed = tensor.detach().clone()
@@ -296,6 +296,14 @@ class _LeftAlone(TorchDispatchMode):
         if not self.stepping and rescales(opfacts.name_of(func), tensors, self.weights):
             return args[0]
         return func(*args, **(kwargs or {}))
+
+
+def _paths(batch):
+    """id of a tensor -> its paths: one tensor may be what goes in and what is to come out."""
+    found: Dict[int, Set[str]] = {}
+    for path, tensor in trees.leaves(batch):
+        found.setdefault(id(tensor), set()).add("batch[0]" + path)
+    return found
 
 
 def _norm(parameters):

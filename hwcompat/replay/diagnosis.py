@@ -62,6 +62,8 @@ class Diagnosis:
             return self._earlier(case)
         if run.bad or run.error is not None:
             obs = self._births(obs, run)
+            if _beyond_everything(obs):
+                obs = self._audited_births(obs)
         elif self._spoilt_elsewhere():
             return None
         elif hard:
@@ -136,6 +138,18 @@ class Diagnosis:
             obs,
             root=observing.root_facts(birth, run, inputs, obs.batch_size),
             replay=opreplay.examine(birth, silent=True, device=device),
+        )
+
+    def _audited_births(self, obs):
+        """The same, with the blame on a linear operator before it whose finite result no rounding explains."""
+        run = self._checked(self.case.saved)
+        birth = run.recorder.suspect
+        if birth is None:
+            return obs
+        self.birth = birth
+        root = observing.root_facts(birth, run, observing.model_inputs(run), obs.batch_size)
+        return replace(
+            obs, trip="audit", root=root, replay=opreplay.examine(birth, silent=True, device=_device_of(birth))
         )
 
     def _scaled(self):
@@ -332,6 +346,12 @@ def _placed(root, spoilt):
 def _device_of(birth):
     """The kind of device a birth happened on."""
     return next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
+
+
+def _beyond_everything(obs):
+    """Whether a value left float32 from inputs that float32 barely holds: something before it may have been wrong."""
+    replay = obs.replay
+    return bool(obs.root and replay and replay.limit > 1e6 and replay.inputs_finite and replay.input_max > 1e30)
 
 
 def _differs(pair):

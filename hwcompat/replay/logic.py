@@ -33,6 +33,7 @@ RULES = (
     logic_operator.underflow,
     logic_operator.impossible_label,
     logic_operator.bad_label,
+    logic_operator.bad_operand,
     logic_operator.hidden_branch,
     logic_operator.singular_gradient,
     logic_operator.division,

@@ -206,7 +206,7 @@ def full_mask(obs):
         obs,
         "masked-softmax",
         "proved",
-        (birth_line(obs), "a whole row of its input is -inf: every position is masked"),
+        (birth_line(obs), "a whole row of its input is -inf, so that every position is masked, or the mask is +inf"),
         "let every query see at least one key, or set the rows without any to 0 after the softmax",
     )
 
@@ -229,6 +229,20 @@ def batch_statistics(obs):
         "proved",
         (birth_line(obs), what + " over a single value"),
         "drop_last=True in the DataLoader, or a normalisation that does not need the batch (GroupNorm, LayerNorm)",
+    )
+
+
+def bad_operand(obs):
+    """The samples alone make a negative number where the operation knows none: a root, a logarithm."""
+    root = obs.root
+    if not (_singular(obs) and root.data_only and root.negative and not root.zero_operand and not root.labels_only):
+        return None
+    return found(
+        obs,
+        "bad-data",
+        "proved",
+        (birth_line(obs), "the operand is computed from the samples alone, and is negative"),
+        "repair or drop this sample: its values lie where the formula has no meaning",
     )
 
 

@@ -26,6 +26,7 @@ class Root:
     data_only: bool = False
     zero_operand: bool = False
     zero_lost: bool = False
+    negative: bool = False
     positive: str = ""
     single: bool = False
     full_mask: bool = False

@@ -70,9 +70,8 @@ def is_label(path, inputs):
 
 def bad_batch(sources, inputs, birth):
     """(path, sample, is a label) of a batch tensor that made the step bad; an additive mask of -inf is none."""
-    for path, tensor in sources:
-        if not path.startswith("batch"):
-            continue
+    batch = [(path, tensor) for path, tensor in sources if path.startswith("batch")]
+    for path, tensor in sorted(batch, key=lambda pair: is_label(pair[0], inputs)):  # labels made of bad samples are bad
         if tensor.layout != torch.strided:
             return path, None, is_label(path, inputs)
         if birth is not None and is_mask(tensor):
@@ -136,6 +135,7 @@ def root_facts(birth, run, inputs, batch_size):
         data_only=bool(taint) and all(name.startswith("batch") for name in taint),
         zero_operand=guilty is not None and bool((tensors[guilty] == 0).any()),
         zero_lost=lost_zero(guilty, tensors, birth.shadows),
+        negative=guilty is not None and birth.nan and bool((tensors[guilty] < 0).any()),
         positive=birth.positives[guilty] if guilty is not None and guilty < len(birth.positives) else "",
         single=single_value(birth.name, tensors, output),
         full_mask=full_mask(birth.name, tensors, birth.producers),
@@ -265,12 +265,14 @@ def single_value(name, tensors, output):
 
 
 def full_mask(name, tensors, producers):
-    """Whether a softmax had a row of nothing but -inf; also when it is written out as x - max(x)."""
+    """Whether a softmax had a row of nothing but -inf, or a mask of +inf; also when it is written out as x - max(x)."""
     if name in ("sub", "sub_") and set(producers) & {"amax", "max", "logsumexp"}:
         return any(t.is_floating_point() and bool((t == float("-inf")).any()) for t in tensors)
     if name not in opfacts.SOFTMAX:
         return False
     for tensor in tensors:
+        if tensor.is_floating_point() and bool((tensor == float("inf")).any()):
+            return True  # a mask of the wrong sign: an infinity that was computed would be the birth itself
         masked = tensor == float("-inf")
         if (
             tensor.is_floating_point()

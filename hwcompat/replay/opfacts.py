@@ -129,6 +129,9 @@ PASSING = words(
 ALWAYS_POSITIVE = words("exp exp2 sigmoid _softmax _safe_softmax prod cumprod softplus erfc")
 """Never 0 exactly: where they give 0 it underflowed. (prod, cumprod: of factors that are none.)"""
 
+BELOW_ONE = words("sigmoid _softmax _safe_softmax")
+"""Never 1 exactly either."""
+
 KEEPING_POSITIVE = words(
     "add mul div sqrt square pow sum mean _to_copy clone cat stack clamp_min clamp_max _unsafe_view"
 )

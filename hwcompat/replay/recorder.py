@@ -186,6 +186,9 @@ class Recorder(TorchDispatchMode):
         """The operator whose result, never 0 exactly, all of this one goes back to; '' where it may be 0 rightly."""
         numbers = [v for v in args if isinstance(v, (int, float)) and not isinstance(v, bool)]
         floats = [t for t in tensors if t.is_floating_point()]
+        if name == "rsub" and numbers[:1] == [1.0] and len(floats) == 1:  # 1 - p of a probability p
+            origin = self.positive.get(_key(floats[0]), "")
+            return origin if origin in opfacts.BELOW_ONE else ""
         if name not in opfacts.KEEPING_POSITIVE or not floats or any(v < 0 for v in numbers):
             return ""
         origins = [self.positive.get(_key(t), "") for t in floats]

@@ -29,9 +29,10 @@ class Looks:
         """Why this step is to be looked into, or an empty string."""
         if self.taken >= LOOKS or not parameters:
             return ""
-        decay = self._decay()
-        found = "shrinks" if decay > 0.01 and tripwire.shrinks(history) else ""
-        if not found and (is_due(step) or not step):
+        found = ""
+        if is_due(step) and step >= ENOUGH and self._decay() > 0.01 and tripwire.shrinks(history):
+            found = "shrinks"
+        elif is_due(step) or not step:
             found = self._due(step, history, slot, gradients, parameters)
         self.taken += bool(found) and found != "scale"
         return found

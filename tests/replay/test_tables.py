@@ -175,3 +175,68 @@ def test_a_range_that_a_calibrator_of_its_own_keeps_is_no_transient() -> None:
     finding = loops.run(hwcompat.watch(model, optimizer=optimizer), train_step, loops.pairs(14))
     assert finding is not None
     assert finding.cause != "hardware"
+
+
+def test_a_mask_of_the_wrong_sign() -> None:
+    def loss(p: Tensor, y: Tensor) -> Tensor:
+        return (p.masked_fill(y > 0, float("inf")).softmax(1) * y).sum()
+
+    finding = loops.watched(loops.mlp(outputs=4), loss, loops.pairs(outputs=4))
+    assert (finding.cause, finding.step) == ("masked-softmax", 0)
+
+
+def test_a_negative_number_of_the_samples_under_a_root() -> None:
+    class Degrees(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = torch.nn.Linear(8, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.lin(x * x.sum(1, keepdim=True).pow(-0.5))
+
+    batches = [(x.abs(), y) for x, y in loops.pairs()]
+    batches[5][0][2] = -1.0
+    finding = loops.watched(Degrees(), functional.mse_loss, batches)
+    assert (finding.cause, finding.step, finding.certainty) == ("bad-data", 5, "proved")
+
+
+def test_one_minus_a_probability_that_is_sure() -> None:
+    model = loops.mlp()
+    torch.nn.init.constant_(model[2].bias, 40.0)
+    finding = loops.watched(model, lambda p, y: -(1 - p.sigmoid()).log().mean(), loops.pairs())
+    assert (finding.cause, finding.step) == ("underflow", 0)
+
+
+def test_a_giant_sample_that_is_its_own_target() -> None:
+    model = loops.mlp(outputs=8)
+    inputs = [x for x, _y in loops.pairs()]
+    inputs[5][3, 2] = 1e30
+    finding = loops.watched(model, functional.mse_loss, [(x, x) for x in inputs])
+    assert (finding.cause, finding.step, finding.sample) in (("bad-data", 5, 3), ("bad-labels", 5, 3))
+
+
+def test_targets_that_are_made_of_bad_samples_are_no_bad_labels() -> None:
+    model = loops.mlp(outputs=8)
+    inputs = [x for x, _y in loops.pairs()]
+    inputs[5][3] = NAN
+    finding = loops.watched(model, functional.mse_loss, [(x.nan_to_num(), x) for x in inputs])
+    assert (finding.cause, finding.step) == ("bad-labels", 5)
+    finding = loops.watched(loops.mlp(outputs=8), functional.mse_loss, [(x * 1.0, x) for x in inputs])
+    assert (finding.cause, finding.step) == ("bad-data", 5)
+
+
+def test_a_kernel_that_is_finite_enormous_and_wrong_from_the_start() -> None:
+    """The infinity is born in the loss; the product before it had no right to what it gave."""
+
+    class Kernel(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if func.overloadpacket.__name__ == "addmm" and out.shape == (16, 32) and out.dtype == torch.float32:
+                out[0, :2] = 3e38
+            return out
+
+    model = loops.mlp(width=32)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with Kernel():
+        finding = loops.run(hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer), loops.pairs(4))
+    assert (finding.cause, finding.step, finding.module, finding.op) == ("hardware", 0, "0", "addmm")
