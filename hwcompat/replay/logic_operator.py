@@ -267,6 +267,8 @@ def bad_label(obs):
     root = obs.root
     if not (_singular(obs) and root.labels_only):
         return None
+    if root.op in opfacts.DIVIDING and root.zero_operand:
+        return None  # a label of 0 is a label: the formula must not divide by it
     return found(
         obs,
         "bad-labels",
@@ -348,6 +350,7 @@ def division(obs):
             birth_line(obs),
             "it has no finite value for these inputs in float64 either",
             "an operand is exactly 0" if root.zero_operand else "",
+            "it is computed from the labels alone" if root.labels_only else "",
         ),
         "guard the operand: clamp(min=eps), or skip the term where there is nothing to divide by",
     )

@@ -353,8 +353,17 @@ def test_equal_labels_are_no_bad_label() -> None:
 def test_a_box_without_width_is_a_bad_label_still() -> None:
     batches = [(x, y.abs() + 1) for x, y in loops.pairs()]
     batches[5][1][2] = 0.0
-    finding = loops.watched(loops.mlp(), lambda p, y: (p / y).square().mean(), batches)
+    finding = loops.watched(loops.mlp(), lambda p, y: (p - y.log()).square().mean(), batches)
     assert told(finding) == ("bad-labels", 5, LOSS)
+
+
+def test_a_formula_that_divides_by_a_label_of_zero() -> None:
+    """Nothing sold on a day, silence in a source: the label is right, the formula is not."""
+    batches = [(x, y.abs() + 1) for x, y in loops.pairs()]
+    batches[5][1][2] = 0.0
+    finding = loops.watched(loops.mlp(), lambda p, y: ((p - y) / y).abs().mean(), batches)
+    assert told(finding) == ("division-by-zero", 5, LOSS)
+    assert "labels alone" in " ".join(finding.evidence)
 
 
 def test_a_label_a_million_times_too_large() -> None:
