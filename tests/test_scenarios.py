@@ -21,7 +21,7 @@ from diagnose_scenarios.device import Device, HalfSums, put, shaped  # noqa: E40
 from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa: E402
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
-YOUNGEST = ("third", "fourth", "fifth", "sixth", "seventh")
+YOUNGEST = ("third", "fourth", "fifth", "sixth", "seventh", "eighth")
 EVERYTHING = [
     pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
     for which in scenarios.SETS
@@ -85,7 +85,7 @@ def test_the_fifth_set_names_the_report_of_every_training() -> None:
     assert not set(scenarios.names("fifth")) & {name for which in scenarios.SETS[:4] for name in scenarios.names(which)}
 
 
-@pytest.mark.parametrize(("which", "least", "healthy"), [("sixth", 80, 25), ("seventh", 75, 20)])
+@pytest.mark.parametrize(("which", "least", "healthy"), [("sixth", 80, 25), ("seventh", 75, 20), ("eighth", 60, 14)])
 def test_a_set_of_reports_names_them_and_is_not_smaller_than_promised(which: str, least: int, healthy: int) -> None:
     """Every broken training cites a project on GitHub with the number of the thread; no name stands elsewhere."""
     names = scenarios.names(which)
