@@ -40,6 +40,6 @@ def build(seed: int, repaired: bool = False) -> Scenario:
         optimizer,
         kit.classes(50, 32, 8, 4),
         kit.train(model, optimizer, kit.cross_entropy),
-        # The memory happened to hold zeros or infinities: the start is wrong, and the length that divides is 0 or infinite.
+        # The memory held zeros or infinities: a wrong start, and a length of 0 or infinity that divides.
         Expected(("initialisation", "division-by-zero"), ("forward",), ("match",)),
     )
