@@ -120,6 +120,7 @@ def _library_remedy(way):
         "without cuDNN": "torch.backends.cudnn.enabled = False, or another torch build",
         "deterministic cuDNN": "torch.backends.cudnn.benchmark = False, deterministic = True",
         "decomposed into simpler operators": "compute this operation in float32, or write its formula out",
+        "as a product with a matrix of zeros and ones": "gather these rows in another way, or in float32",
         "attention written out": "use the math attention: torch.nn.attention.sdpa_kernel(SDPBackend.MATH)",
     }.get(way, "use another torch build")
 

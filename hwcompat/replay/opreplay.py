@@ -103,9 +103,25 @@ def other_ways(operator):
             ways.append(("deterministic cuDNN", operator.run()))
     if attention.is_attention(operator.name):
         ways.append(("attention written out", _written_out(operator)))
+    if operator.name in ("index_add", "index_add_"):
+        ways.append(("as a product with a matrix of zeros and ones", _by_a_product(operator)))
     if not opfacts.is_basic(operator.name):
         ways.append(("decomposed into simpler operators", _decomposed(operator)))
     return [(name, out) for name, out in ways if out is not None]
+
+
+def _by_a_product(operator):
+    """index_add as x + M @ source: M has a one where a row is added to."""
+    try:
+        x, dim, index, source = operator.args[:4]
+        with referee.quiet(operator.device):
+            rows = source.movedim(dim, 0)
+            chosen = torch.zeros(x.shape[dim], len(index), dtype=x.dtype, device=x.device)
+            chosen[index, torch.arange(len(index), device=x.device)] = float(operator.kwargs.get("alpha", 1))
+            added = (chosen @ rows.reshape(len(index), -1)).reshape(x.shape[dim], *rows.shape[1:])
+            return x + added.movedim(0, dim)
+    except Exception:
+        return None
 
 
 def _written_out(operator):

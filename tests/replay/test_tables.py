@@ -240,3 +240,32 @@ def test_a_kernel_that_is_finite_enormous_and_wrong_from_the_start() -> None:
     with Kernel():
         finding = loops.run(hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer), loops.pairs(4))
     assert (finding.cause, finding.step, finding.module, finding.op) == ("hardware", 0, "0", "addmm")
+
+
+def test_rows_that_a_kernel_leaves_unwritten_are_the_librarys() -> None:
+    """index_add is wrong each time beyond a size; as a product of matrices the same sum is right on the same device."""
+
+    class Kernel(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            added = func.overloadpacket.__name__ == "index_add" and out.dtype == torch.float32
+            if added and out.dim() == 3 and out.shape[1] > 8:
+                out[:, 8:] = NAN
+            return out
+
+    class Cut(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = torch.nn.Linear(4, 6)
+            self.head = torch.nn.Linear(6, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.fc(x).tanh()
+            return self.head(torch.index_select(h, 1, torch.arange(min(8, h.shape[1]))).mean(1))
+
+    model = Cut()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    batches = [(torch.randn(5, 10 if n == 4 else 6, 4), torch.randn(5, 1)) for n in range(8)]
+    with Kernel():
+        finding = loops.run(hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer), batches)
+    assert (finding.cause, finding.step, finding.op) == ("library", 4, "index_add")
