@@ -118,6 +118,7 @@ def test_two_real_probes_pass_or_are_unsupported_under_an_old_torch() -> None:
 
 @old_python
 @pytest.mark.old_python
+@pytest.mark.long
 def test_no_probe_stumbles_over_an_old_torch() -> None:
     """Old kernels may be wrong or missing; an `error` would be a probe that uses what an old torch does not have."""
     tasks = [(probe, dtype) for probe in catalogue.listing() if "cpu" in probe.devices for dtype in probe.dtypes]

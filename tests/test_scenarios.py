@@ -21,7 +21,7 @@ from diagnose_scenarios.device import Device, HalfSums, put, shaped  # noqa: E40
 from diagnose_scenarios.scenario import CAUSES, LOSS, Expected, Scenario  # noqa: E402
 from diagnose_scenarios.tools import Verdict, anomaly, available, last_frame  # noqa: E402
 
-YOUNGEST = ("third", "fourth", "fifth", "sixth", "seventh", "eighth")
+YOUNGEST = scenarios.SETS[1:]
 EVERYTHING = [
     pytest.param(entry, marks=[pytest.mark.long] if which in YOUNGEST else [], id=entry.id)
     for which in scenarios.SETS

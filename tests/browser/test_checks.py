@@ -59,7 +59,7 @@ POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'non
     ("head", "body", "told"),
     [
         ("", '<img src="https://example.org/a.png" alt="">', "asked for https://example.org/a.png"),
-        ("", "<script>fetch('//example.org')</script>", "console error: Access to fetch at 'file://example.org/'"),
+        ("", "<script>fetch('//example.org')</script>", "file://example.org/"),
         ("", "<script src='//example.org/a.js'></script>", "asked for file://example.org/a.js"),
         ("", "<script>new WebSocket('ws://example.org')</script>", "console error: WebSocket"),
         ('<link rel="stylesheet" href="lost.css">', "", "failed: file://"),
