@@ -237,7 +237,7 @@ def _by_itself(obs, way):
 STILL = {
     "zero gradients": "",
     "shrinks": "the weights shrink towards 0",
-    "erases": "the decay alone takes more than half of the weights away at every step",
+    "erases": "the decay alone takes more than a fifth of the weights away at every step",
     "eps": "eps is several times every root of a mean square that it is added to, and cuts each step by as much",
     "flat": "the loss is where it began",
 }

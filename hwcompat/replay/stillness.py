@@ -14,8 +14,8 @@ LOOKS = 3
 ENOUGH = 8
 """Steps after which a training that learns nothing can be told from one that has only begun."""
 
-ERASING = 0.5
-"""A decay that takes so much of the weights at each step leaves nothing of what was learnt a few steps ago."""
+ERASING = 0.2
+"""A decay that takes so much of the weights at each step leaves a tenth of what was learnt ten steps ago."""
 
 
 class Looks:
@@ -29,10 +29,8 @@ class Looks:
         """Why this step is to be looked into, or an empty string."""
         if self.taken >= LOOKS or not parameters:
             return ""
-        found = ""
-        if is_due(step) and step >= ENOUGH and self._decay() > 0.01 and tripwire.shrinks(history):
-            found = "shrinks"
-        elif is_due(step) or not step:
+        found = "shrinks" if self._decay() > 0.01 and tripwire.shrinks(history) else ""
+        if not found and (is_due(step) or not step):
             found = self._due(step, history, slot, gradients, parameters)
         self.taken += bool(found) and found != "scale"
         return found
