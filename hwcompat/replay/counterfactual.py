@@ -6,14 +6,10 @@ from dataclasses import replace
 from typing import Any, Dict, List, Set
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
 
-from . import observing, opfacts, trees
+from . import labels, observing, trees
 from .entry import DECAYS, before_steps, parameters_of, wrapped_steps
 from .observations import Trial
-from .recorder import rescales
-from .shadow import key_of
 from .tripwire import is_finite
 
 ROUNDS = 3
@@ -70,9 +66,6 @@ class Counterfactuals:
             norms.append(_norm(parameters))
         return norms
 
-    def own_decay(self):
-        return self._run("without what the step itself multiplies its weights by", around=self._left_alone)
-
     def penalty(self):
         return self._run("without the part of each gradient that points along its weights", around=self._along)
 
@@ -96,6 +89,14 @@ class Counterfactuals:
         if not trial.better:  # targets of the same large size would have the weights grow as before
             trial = self._run(what % " and of the targets", batch=lambda saved: self._standardised(saved, None))
         return trial
+
+    def labels(self):
+        ends = labels.classes_outside(self.timeline, self._is_label)
+        change = lambda path, t: labels.between_0_and_1(t, ends[path]) if path in ends else t  # noqa: E731
+        return self._run("with the labels brought into 0 .. 1", batch=lambda saved: _changed(saved, change))
+
+    def _is_label(self, path):
+        return observing.is_label(path, self.inputs)
 
     def outlier(self):
         return self._run("with this sample replaced by the median one of its batch", batch=self._tamed)
@@ -232,9 +233,6 @@ class Counterfactuals:
                 stack.enter_context(self._with_groups(key, lambda v: 0.0)())
             yield
 
-    def _left_alone(self):
-        return _LeftAlone({key_of(p) for p in self.replayer.state.parameters() if trees.is_plain(p)}, self.optimizers)
-
     def _along(self):
         """The gradient of a penalty on squared weights points along them, and is all of it that matters here."""
 
@@ -265,37 +263,12 @@ class Counterfactuals:
         return lambda: wrapped_steps(self.optimizers, wrap)
 
 
-class _LeftAlone(TorchDispatchMode):
-    """Whoever makes a weight a multiple of itself, and is no optimizer, finds it unchanged. `weights`: their keys."""
-
-    def __init__(self, weights, optimizers):
-        super().__init__()
-        self.weights, self.optimizers, self.stepping = weights, optimizers, 0
-
-    def __enter__(self):
-        self.steps = wrapped_steps(self.optimizers, self._inside)
-        self.steps.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        self.steps.__exit__(None, None, None)
-
-    def _inside(self, _optimizer, original):
-        def step(*args, **kwargs):
-            self.stepping += 1
-            try:
-                return original(*args, **kwargs)
-            finally:
-                self.stepping -= 1
-
-        return step
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        tensors = [t for t in tree_flatten((args, kwargs or {}))[0] if isinstance(t, torch.Tensor)]
-        if not self.stepping and rescales(opfacts.name_of(func), tensors, self.weights):
-            return args[0]
-        return func(*args, **(kwargs or {}))
+def _changed(saved, change):
+    """The first argument with change(path, tensor) in place of every tensor."""
+    if not saved.args:
+        return None
+    paths = _paths(saved.args[0])
+    return trees.mapped(saved.args[0], lambda t: change(min(paths.get(id(t), {""})), t))
 
 
 def _paths(batch):
@@ -337,9 +310,8 @@ def _trial(what, losses, rounds, bad):
         last = sorted(known[-steps:])[len(known[-steps:]) // 2]
     again = " (%d times over)" % rounds if rounds > 1 else ""
     course = "go bad too" if bad else _course(first, last)
-    return Trial(
-        not bad, first, last, "%s the same %d steps%s %s" % (what, steps or len(losses), again, course), len(losses)
-    )
+    text = "%s the same %d steps%s %s" % (what, steps or len(losses), again, course)
+    return Trial(not bad, first, last, text, len(losses), least=min(known) if known else None)
 
 
 def _course(first, last):

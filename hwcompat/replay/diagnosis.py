@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from . import crooked, entry, labels, live, logic, observing, opreplay, trials, vendor
+from . import crooked, entry, labels, live, logic, logic_training, observing, opreplay, trials, vendor
 from .counterfactual import Counterfactuals, OutOfTimeError
 from .finding import OPTIMIZER
 from .observations import Observations
@@ -70,14 +70,12 @@ class Diagnosis:
             obs = self.live_only().observe(obs)
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
-            obs = self._swallowed(obs, run)
+            obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
-            outlier, start = (
-                observing.weight_outlier(self.replayer.roots),
-                observing.hopeless_start(self.replayer.roots),
-            )
+            roots = self.replayer.roots
+            outlier, start = observing.weight_outlier(roots), observing.hopeless_start(roots)
             obs = replace(obs, weight_outlier=outlier, hopeless_start=start)
         if hard and not skipped and not case.not_replayable and not distributed():
             obs = replace(obs, departed=self.live_only().departed(obs))
@@ -89,10 +87,17 @@ class Diagnosis:
         """Whether nothing but the scale makes the step bad; of an unknown scaler it is enough that it is used."""
         return run.recorder.events.unscaled if self.case.scale is None else not run.bad
 
-    def _penalised(self, saved):
-        """Whether most of the loss was a penalty on the weights before anything had grown."""
-        run = self.replayer.recorded(saved, shadow=False)
-        return run.value is not None and is_finite(run.value) and run.recorder.events.penalty > 0.5 * abs(run.value)
+    def _began(self, obs, timeline):
+        """What the first step at hand shows, before anything had grown."""
+        run = self.replayer.recorded(timeline[0], shadow=False)
+        inputs = observing.model_inputs(self.run)
+        return replace(
+            obs,
+            penalised=_penalised(run),
+            rate_grew=self._rate_grew(timeline),
+            depth=observing.depth(run, self.replayer.roots),
+            classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
+        )
 
     def _rate_grew(self, timeline):
         """Whether the learning rate is several times what it was: then a cliff in the loss is where it stepped up."""
@@ -131,13 +136,14 @@ class Diagnosis:
         birth = self.birth = run.recorder.suspect
         if birth is None:
             return None
-        obs = self._common(run)
-        device = _device_of(birth)
-        inputs = observing.model_inputs(run)
+        return self._examined(self._common(run), birth, run, silent=True)
+
+    def _examined(self, obs, birth, run, silent=False):
+        """With what is known of an operator: where it stands in its step, and what it gives when it is run again."""
         return replace(
             obs,
-            root=observing.root_facts(birth, run, inputs, obs.batch_size),
-            replay=opreplay.examine(birth, silent=True, device=device),
+            root=observing.root_facts(birth, run, observing.model_inputs(run), obs.batch_size),
+            replay=opreplay.examine(birth, silent=silent, device=_device_of(birth)),
         )
 
     def _audited_births(self, obs):
@@ -147,10 +153,7 @@ class Diagnosis:
         if birth is None:
             return obs
         self.birth = birth
-        root = observing.root_facts(birth, run, observing.model_inputs(run), obs.batch_size)
-        return replace(
-            obs, trip="audit", root=root, replay=opreplay.examine(birth, silent=True, device=_device_of(birth))
-        )
+        return replace(self._examined(obs, birth, run, silent=True), trip="audit")
 
     def _scaled(self):
         """Whether what the optimizers find depends on the loss scale; None where it does not, as it should be."""
@@ -218,12 +221,12 @@ class Diagnosis:
             clipped_scaled=events.clipped_scaled,
             optimizer_ran=events.optimizer_ran,
             past_infinity=run.entry.past_infinity,
-            rescaled=events.rescaled,
             optimizers=len(self.state.optimizers),
             stale=len(run.entry.stale),
             reused=run.entry.reused,
             inherited=run.entry.inherited,
             lone=events.lone or (),
+            targets=events.targets,
             scaler_on=bool(scaler is not None and getattr(scaler, "_enabled", True)),
             scaler_given=scaler is not None,
             scale=case.scale,
@@ -247,19 +250,14 @@ class Diagnosis:
         weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith(("batch", "table "))), "")
         if weights:
             self.replayer.restore(self.case.saved)
-            weights = observing.bad_weights(self.state)
+            weights = next(iter(live.bad_weights(self.state.roots, buffers=True)), "")
         self.birth = birth
         table = observing.bad_table(sources, run) if birth is None else ()
         problem = labels.problem(run, birth)
         obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, bad_table=table, label_problem=problem)
         if birth is not None and birth.args is not None:
-            device = _device_of(birth)
-            obs = replace(
-                obs,
-                root=_placed(observing.root_facts(birth, run, inputs, obs.batch_size), spoilt),
-                replay=opreplay.examine(birth, device=device),
-            )
-            obs = replace(obs, without=self._without_vendor(obs, device))
+            obs = self._examined(obs, birth, run)
+            obs = replace(obs, root=_placed(obs.root, spoilt), without=self._without_vendor(obs, _device_of(birth)))
         # How large the weights began, where that is known: later they may have grown.
         self.replayer.restore(self.case.steps[0])
         return replace(
@@ -287,8 +285,7 @@ class Diagnosis:
         if not births or not (obs.grads.lost > 0.5 or (known and abs(run.value - wide) > ROUNDING * abs(wide))):
             return obs
         self.birth = births[0]
-        root = observing.root_facts(births[0], run, observing.model_inputs(run), obs.batch_size)
-        return replace(obs, root=root, replay=opreplay.examine(births[0], device=_device_of(births[0])))
+        return self._examined(obs, births[0], run)
 
     def _without_vendor(self, obs, device):
         """What the step is without the vendor's library, where the operator could not be judged alone."""
@@ -314,7 +311,7 @@ class Diagnosis:
         timeline = case.steps
         obs = replace(obs, diverged=trials.runs_away(obs))
         if obs.diverged and not case.not_replayable:
-            obs = replace(obs, penalised=self._penalised(timeline[0]), rate_grew=self._rate_grew(timeline))
+            obs = self._began(obs, timeline)
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs
@@ -322,20 +319,27 @@ class Diagnosis:
             obs = replace(obs, crooked=self._crooked(timeline[0]))
             if obs.crooked:
                 return obs
+        # A training that nobody called broken may not cost more than that.
         deadline = None if case.trip in (*trials.HARD, "diverges") else time.monotonic() + case.seconds
         runner = Counterfactuals(
             self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale, deadline
         )
         try:
+            if obs.diverged or case.trip == "flat":
+                obs = replace(obs, idle=tuple(runner.idle()))
+                names = [] if logic_training.changes_by_itself(obs) == "larger" else names
             for name in names:
                 done[name] = getattr(runner, name)()
                 if _ends_the_search(name, done):
                     break
-            if not any(trial.better for name, trial in done.items() if name != "baseline") or "baseline" in done:
-                obs = replace(obs, idle=tuple(runner.idle()))
         except OutOfTimeError:
             pass
         return replace(obs, trials=done, checked=obs.checked + tuple(t.text for t in done.values()))
+
+
+def _penalised(run):
+    """Whether most of the loss is a penalty on the weights."""
+    return run.value is not None and is_finite(run.value) and run.recorder.events.penalty > 0.5 * abs(run.value)
 
 
 def _placed(root, spoilt):

@@ -150,7 +150,7 @@ def _found_infinity(scaler, optimizer):
 
 def apart(first, second):
     """|a - b| / max(|a|, |b|) of two lists of gradients; 1.0 where just one of them is 0; or None."""
-    if not first or len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second)):
+    if not _comparable(first, second):
         return None
     if (_length(first) == 0.0) != (_length(second) == 0.0):
         return 1.0
@@ -160,12 +160,16 @@ def apart(first, second):
 
 def shift(first, second):
     """(|a - b| / max(|a|, |b|), |a| / |b|) of two lists of gradients; () where they cannot be compared."""
-    if not first or len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second)):
+    if not _comparable(first, second):
         return ()
     one, other, gap = (_length(parts) for parts in (first, second, [a - b for a, b in zip(first, second)]))
     if not (one > 0.0 and other > 0.0 and max(one, other) < float("inf")):
         return ()
     return gap / max(one, other), one / other
+
+
+def _comparable(first, second):
+    return bool(first) and len(first) == len(second) and all(a.shape == b.shape for a, b in zip(first, second))
 
 
 def _length(parts):

@@ -1,6 +1,16 @@
 """Labels for which a loss has no value at all: told from the arguments of the loss's own operator."""
 
+from typing import Dict, Set
+
 import torch
+
+from . import trees
+
+BETWEEN_0_AND_1 = frozenset(("binary_cross_entropy", "binary_cross_entropy_with_logits"))
+"""Losses that have no lower end for targets outside of 0 .. 1."""
+
+FEW = 16
+"""Distinct values of labels that stand for classes."""
 
 
 def problem(run, birth):
@@ -39,3 +49,31 @@ def _unalignable(birth):
             told = "the target of sample %d needs %d frames, its input has %d: there is no alignment"
             return told % (sample, needed, given), sample
     return None
+
+
+def outside_0_and_1(name, args):
+    """(least, largest) target of a binary cross entropy, where one is no probability; None elsewhere."""
+    if name not in BETWEEN_0_AND_1 or len(args) < 2 or not args[1].numel():
+        return None
+    least, largest = float(args[1].min()), float(args[1].max())
+    edge = 4.0 * torch.finfo(args[1].dtype).eps  # of a soft target that was rounded a few times
+    return (least, largest) if least < -edge or largest > 1.0 + edge else None
+
+
+def classes_outside(steps, is_label):
+    """path -> (least, largest) of labels that take few values, and some outside of 0 .. 1. `is_label`: of a path."""
+    found: Dict[str, Set[float]] = {}
+    for saved in steps:
+        for path, tensor in trees.leaves(saved.args[0]) if saved.args else ():
+            path = "batch[0]" + path
+            if is_label(path) and tensor.numel() and not tensor.is_complex() and trees.is_plain(tensor):
+                values = torch.unique(tensor.detach().double())
+                found.setdefault(path, set()).update(values[: FEW + 1].tolist())
+    ranges = {path: (min(values), max(values)) for path, values in found.items() if 1 < len(values) <= FEW}
+    return {path: ends for path, ends in ranges.items() if ends[0] < 0.0 or ends[1] > 1.0}
+
+
+def between_0_and_1(tensor, ends):
+    """The labels with their least value at 0 and their largest at 1."""
+    scaled = (tensor.detach().double() - ends[0]) / (ends[1] - ends[0])
+    return scaled.to(tensor.dtype if tensor.is_floating_point() else torch.get_default_dtype())

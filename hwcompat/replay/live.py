@@ -10,9 +10,10 @@ def bad_gradients(roots):
     return [name for name, p in _named(roots) if p.grad is not None and _is_bad(p.grad)]
 
 
-def bad_weights(roots):
-    """Names of the parameters that are not finite themselves."""
-    return [name for name, p in _named(roots) if _is_bad(p.detach())]
+def bad_weights(roots, buffers=False):
+    """Names of the parameters, and of the buffers if asked, that are not finite themselves."""
+    named = _named(roots) + [pair for root in roots for pair in root.named_buffers() if buffers]
+    return [name for name, tensor in named if _is_bad(tensor.detach())]
 
 
 def _named(roots):
@@ -20,4 +21,5 @@ def _named(roots):
 
 
 def _is_bad(tensor):
-    return tensor.layout == torch.strided and tensor.is_floating_point() and not all_finite(tensor)
+    numbers = tensor.is_floating_point() or tensor.is_complex()
+    return tensor.layout == torch.strided and numbers and not all_finite(tensor)

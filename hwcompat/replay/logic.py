@@ -26,6 +26,7 @@ RULES = (
     logic_operator.outside_number,
     logic_operator.full_mask,
     logic_operator.batch_statistics,
+    logic_training.targets_without_end,
     logic_training.giant_sample,
     logic_operator.hidden_in_a_calm_step,
     logic_training.divergence,
@@ -43,6 +44,7 @@ RULES = (
     logic_scaling.gradients_lost,
     logic_training.asleep_from_the_start,
     logic_training.dead,
+    logic_range.constant_past_half,
     logic_range.half_range,
     logic_range.wide_range,
 )

@@ -178,7 +178,7 @@ def underflow(obs):
     line = (
         "with the whole step in float64 the same operation is finite (at most %s)" % number(root.shadow_max)
         if lost
-        else "its operand is 0 although it comes from %s, which is never 0 exactly" % root.positive
+        else "its operand is 0, but made of %s as it is, it is never 0 exactly" % root.positive
     )
     low = "float32" if obs.input_low else "a form that stays in the logarithm (log_softmax, *_with_logits, logsumexp)"
     return found(

@@ -34,6 +34,25 @@ def swallowed(obs):
     return half_range(obs)
 
 
+def constant_past_half(obs):
+    """A number of the program, a count of elements perhaps, that float16 does not hold."""
+    if obs.root is not None or not obs.past_half:
+        return None
+    (module, phase, source), name = obs.past_half
+    line = "a number of the program is infinite in float16, which ends at 65504: %s of %s met it first"
+    return found(
+        obs,
+        "fp16-overflow",
+        "suspected",
+        (line % (name, module),),
+        "keep this number in float32, or as a Python number",
+        module=module,
+        phase=phase,
+        op=name,
+        source=source,
+    )
+
+
 def half_range(obs):
     """The true value does not fit the type."""
     replay = obs.replay

@@ -82,6 +82,20 @@ def _bad_label(obs, certainty, lines, sample, **more):
     )
 
 
+def targets_without_end(obs):
+    """A binary cross entropy of targets that are no probabilities: there is no least value that it could reach."""
+    if not obs.targets or not any(loss < 0.0 for loss in obs.losses):
+        return None
+    name, least, largest, _module, _phase, source = obs.targets
+    line = "%s takes targets from 0 to 1, and was given %s to %s" % (name, number(least), number(largest))
+    told = "the loss fell to %s: for such targets it has no lower end" % number(min(obs.losses))
+    more = {"phase": "loss", "source": source, "op": name}
+    return replace(_bad_label(obs, "proved", (line, told), None, **more), remedy=PROBABILITIES)
+
+
+PROBABILITIES = "bring the labels into 0 .. 1: for others the loss has no lower end"
+
+
 def explained_error(obs):
     """The step raised, and the message says why."""
     if obs.error is None:
@@ -164,7 +178,7 @@ def dead(obs):
     same = obs.trial("baseline")
     if obs.trip != "zero gradients" and not (same and same.stands_still):
         return None  # a decay that takes weights away while the model learns does what it is for
-    if obs.trip == "flat" and len(obs.idle) > 8 and obs.idle[-1] < 0.1 * obs.idle[0]:
+    if obs.trip == "flat" and changes_by_itself(obs) == "smaller":
         return _by_itself(obs, "smaller")
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
@@ -210,12 +224,45 @@ def _never_sane(obs, trial):
     )
 
 
-def _grows_by_itself(norms):
-    """Whether weights with no gradient grow by about the same share at each step: momentum that is left dies away."""
+TINY = 1e-3
+"""Nobody means a learning rate so many times smaller."""
+
+
+def _grows_with_depth(obs, trial):
+    """Whether no usual learning rate helps, a bounded gradient does, and the very first weights let values grow."""
+    clipped = obs.trial("clip")
+    return bool(clipped and clipped.finite and trial.factor <= TINY and obs.depth[2] >= 8 and obs.depth[1] > 10.0)
+
+
+def _deep(obs, trial):
+    module, gain, rounds = obs.depth
+    line = "values grow %s times on the way through %d rounds or blocks from %s on, in the first step already"
+    return found(
+        obs,
+        "exploding-gradients",
+        "by counterfactual",
+        (
+            birth_line(obs) if obs.root else "",
+            line % (number(gain), rounds, module),
+            obs.trial("clip").text,
+            trial.text,
+        ),
+        "clip the gradient norm (torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)), or normalise between blocks",
+        phase="backward",
+        module=module,
+    )
+
+
+def changes_by_itself(obs):
+    """What weights without any gradient do: grow by about the same share at each step (momentum that is left dies
+    away), vanish, or neither."""
+    norms = obs.idle
+    if len(norms) > 8 and norms[-1] < 0.1 * norms[0]:
+        return "smaller"
     if len(norms) < 4 or not min(norms) > 0.0:
-        return False
+        return ""
     shares = [b / a for a, b in zip(norms[-4:], norms[-3:])]
-    return min(shares) > 1.01 and max(shares) - 1.0 < 1.5 * (min(shares) - 1.0)
+    return "larger" if min(shares) > 1.01 and max(shares) - 1.0 < 1.5 * (min(shares) - 1.0) else ""
 
 
 def _by_itself(obs, way):
@@ -240,10 +287,11 @@ STILL = {
     "erases": "the decay alone takes more than a fifth of the weights away at every step",
     "eps": "eps is several times every root of a mean square that it is added to, and cuts each step by as much",
     "flat": "the loss is where it began",
+    "leftovers": "backward adds to gradients with which the optimizer has stepped before",
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
-QUIET = ("zero_grad", "stale", "weight_decay", "own_decay", "smaller_eps", "input", "init", "lr")
+QUIET = ("zero_grad", "stale", "weight_decay", "smaller_eps", "input", "init", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 
@@ -301,13 +349,17 @@ def optimizer_eps(obs):
 
 def divergence(obs):
     """The weights ran away over the steps before: the first single change that keeps the training sane is the cause."""
-    if not obs.trials or not obs.diverged:
+    if not obs.diverged:
         return None
-    if _grows_by_itself(obs.idle):
+    if changes_by_itself(obs) == "larger":
         return _by_itself(obs, "larger")
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
+        if name == "labels" and trial is not None and (trial.least or 0.0) < 0.0:
+            continue  # a loss that is below 0 for any labels is of another kind
         if trial is not None and trial.better:
+            if name == "lr" and _grows_with_depth(obs, trial):
+                return _deep(obs, trial)
             if name == "lr" and _was_never_sane(obs, trial):
                 return _never_sane(obs, trial)
             lines = (birth_line(obs) if obs.root else "", _growth_line(obs), trial.text)
@@ -323,7 +375,12 @@ def divergence(obs):
     return None
 
 
-PHASE_OF = {"exploding-gradients": "backward", "input-scale": "data", "initialisation": "forward"}
+PHASE_OF = {
+    "exploding-gradients": "backward",
+    "input-scale": "data",
+    "initialisation": "forward",
+    "bad-labels": "data",
+}
 """Causes of a divergence that have a place of their own; the others are the optimizer's."""
 
 CHANGES = (
@@ -334,12 +391,8 @@ CHANGES = (
         "clear all gradients before each backward(): one loss leaves some on the other optimizer's",
     ),
     ("weight_decay", "weight-decay", "lower the weight decay: lr * weight_decay must stay well below 1"),
-    (
-        "own_decay",
-        "weight-decay",
-        "the step itself makes its weights larger each time: take that out",
-    ),
     ("penalty", "weight-decay", "lower the factor of the penalty on the weights: most of the loss is that penalty"),
+    ("labels", "bad-labels", PROBABILITIES),
     ("eps", "optimizer-eps", "raise eps"),
     ("smaller_eps", "optimizer-eps", "lower eps: 1e-8 is usual, 1e-4 for half weights"),
     ("input", "input-scale", "normalise the inputs (for example / 255, or to mean 0, std 1)"),
@@ -355,6 +408,6 @@ def _growth_line(obs):
 
 
 def _place(obs, cause):
-    if cause == "input-scale":
-        return DATA
+    if cause in ("input-scale", "bad-labels"):
+        return DATA if cause == "input-scale" else LOSS
     return obs.root.module if obs.root else ""

@@ -63,6 +63,7 @@ class Trial:
     text: str
     steps: int = 0
     factor: float = 1.0
+    least: Optional[float] = None
 
     @property
     def better(self):
@@ -156,6 +157,7 @@ class Observations:
     growth: float = 1.0
     diverged: bool = False
     foreign: Tuple[str, ...] = ()
+    past_half: Any = None
     zero_matrices: Tuple[str, ...] = ()
     live_input_bad: str = ""
     outlier: Outlier = field(default_factory=Outlier)
@@ -163,6 +165,7 @@ class Observations:
     bell_shaped: bool = False
     from_output: bool = False
     loop: Tuple[str, float, int] = ("", 1.0, 0)
+    depth: Tuple[str, float, int] = ("", 1.0, 0)
     cleared: bool = False
     past_infinity: bool = False
     penalised: bool = False
@@ -185,8 +188,9 @@ class Observations:
     reused: bool = False
     inherited: bool = False
     left_bad: str = ""
-    rescaled: float = 0.0
     lone: Tuple[str, ...] = ()
+    targets: Any = None
+    classes_outside: bool = False
 
     def trial(self, name):
         """The counterfactual of this name, or None where it was not run."""

@@ -1,5 +1,7 @@
 """From runs to observations: the facts about the batch, the birth, the optimizer and the weights."""
 
+from typing import Dict, List
+
 import torch
 from torch.utils._pytree import tree_flatten
 
@@ -102,15 +104,6 @@ def bad_table(sources, run):
     return ()
 
 
-def bad_weights(state):
-    """The name of the first parameter or buffer that is not finite now."""
-    for root in state.roots:
-        for name, tensor in list(root.named_parameters()) + list(root.named_buffers()):
-            if (tensor.is_floating_point() or tensor.is_complex()) and not all_finite(tensor.detach()):
-                return name
-    return ""
-
-
 def root_facts(birth, run, inputs, batch_size):
     """What the rules need to know about a birth."""
     tensors = [t for t in tree_flatten((birth.args, birth.kwargs))[0] if isinstance(t, torch.Tensor)]
@@ -188,6 +181,27 @@ def steepest_loop(run):
 
 LOOP = 16
 """Runs of one operator in one module that make a loop of it."""
+
+
+DEEP = 8
+"""Rounds of a loop, or blocks of one kind after one another, from which on what each does a little becomes much."""
+
+
+def depth(run, roots):
+    """(module, how many times larger its output is than its input, rounds) of the loop, or of the row of blocks of one
+    kind, through which values grow most."""
+    worst = steepest_loop(run)
+    for root in roots:
+        for parent in root.modules():
+            kinds: Dict[type, List[str]] = {}
+            for child in parent.children():
+                name = run.places.names.get(id(child), "")
+                if name in run.places.sizes:
+                    kinds.setdefault(type(child), []).append(name)
+            for row in (row for row in kinds.values() if len(row) >= DEEP):
+                gain = run.places.sizes[row[-1]][1] / run.places.sizes[row[0]][0]
+                worst = max(worst, (row[0], gain, len(row)), key=lambda found: found[1])
+    return worst
 
 
 def growing(run):

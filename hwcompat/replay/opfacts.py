@@ -129,17 +129,6 @@ PASSING = words(
 ALWAYS_POSITIVE = words("exp exp2 sigmoid _softmax _safe_softmax prod cumprod softplus erfc")
 """Never 0 exactly: where they give 0 it underflowed. (prod, cumprod: of factors that are none.)"""
 
-BELOW_ONE = words("sigmoid _softmax _safe_softmax")
-"""Never 1 exactly either."""
-
-KEEPING_POSITIVE = words(
-    "add mul div sqrt square pow sum mean _to_copy clone cat stack clamp_min clamp_max _unsafe_view"
-)
-"""Give a positive number where all they are given is positive, and no number among their arguments is negative."""
-
-RESCALING = words("mul_ div_ add_ sub_")
-"""In-place operators that make a tensor a multiple of itself where they are given nothing else."""
-
 
 def lone(name, args):
     """Whether a normalisation was taken over groups of one value each: nothing but the bias is left of its input."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten
 
 from . import attention, audit, decomposed, opfacts, referee
-from .recorder import cloned
+from .copies import copied
 
 REPEATS = 3
 MORE = 20
@@ -66,10 +66,10 @@ class Operator:
 
     def run(self, change=None):
         """Outputs of one run; `change` maps the input tensors first. None where it cannot run."""
-        prepare = cloned if change is None else lambda v: change(cloned(v)) if isinstance(v, torch.Tensor) else v
         try:
             with referee.quiet(self.device):
-                return self.func(*tree_map(prepare, list(self.args)), **tree_map(prepare, self.kwargs))
+                args, kwargs = copied(list(self.args), self.kwargs, change)
+                return self.func(*args, **kwargs)
         except Exception:
             return None
 

@@ -28,7 +28,7 @@ class Places:
         self.owners = Owners(_owned(roots, self.names))
         self.stack, self.entered, self.in_optimizer = [], False, 0
         self.known, self.forward = [], {}
-        self.calls, self.top_inputs, self.gains = {}, [], {}
+        self.calls, self.top_inputs, self.gains, self.sizes = {}, [], {}, {}
         self._handles, self._steps = [], contextlib.ExitStack()
 
     def __enter__(self):
@@ -81,6 +81,7 @@ class Places:
             sizes = [referee.largest([t for _path, t in trees.leaves(given)]) for given in (args, output)]
         if all(0.0 < size < float("inf") for size in sizes):
             self.gains[name] = max(self.gains.get(name, 0.0), sizes[1] / sizes[0])
+            self.sizes[name] = (self.sizes.get(name, sizes)[0], sizes[1])
 
     def here(self):
         """(module, phase, source) of the operation that is dispatched now."""

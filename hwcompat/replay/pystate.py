@@ -22,19 +22,17 @@ class PythonState:
     def __init__(self, function, known=(), models=()):
         self.known = {id(thing) for thing in known}
         self.cells, self.objects, self.stateful, self.modules = [], [], [], []
-        self.optimizers, self.scalers, self.tables = [], [], []
+        self.optimizers, self.scalers = [], []
+        self.function, self.models = function, models
         self.not_replayable = []
         self.compiled = False
         for place, value, cell in reachable(function):
             self._sort(place, value, cell)
-        self.tables += [table for model in models for table in _plain_tensors(model)]
         self.objects += [(m, "attributes") for model in models for m in model.modules() if _own_class(m)]
 
     def _sort(self, place, value, cell):
         if hasattr(value, "_torchdynamo_orig_callable") or type(value).__name__ == "OptimizedModule":
             self.compiled = True
-        if isinstance(value, torch.Tensor):
-            self.tables.append((place, value))
         if id(value) in self.known or isinstance(value, (torch.Tensor, types.ModuleType, type)):
             return
         if isinstance(value, torch.optim.Optimizer):
@@ -47,7 +45,6 @@ class PythonState:
             self.modules.append(value)
         elif isinstance(value, (list, dict, set)):
             self.objects.append((value, "container"))
-            self.tables += [(place + path, t) for path, t in trees.leaves(_few(value))]
         elif isinstance(value, PLAIN):
             if cell is not None:
                 self.cells.append(cell)
@@ -69,6 +66,16 @@ class PythonState:
             self.cells.append(cell)
         else:
             self.not_replayable.append("%s is an iterator (%s)" % (place, type(value).__name__))
+
+    def tables(self):
+        """(name, tensor) of what the step takes from outside: what it closes over, what modules keep unregistered."""
+        found = []
+        for place, value, _cell in reachable(self.function):
+            if isinstance(value, torch.Tensor):
+                found.append((place, value))
+            elif isinstance(value, (list, dict)) and id(value) not in self.known:
+                found += [(place + path, t) for path, t in trees.leaves(_few(value))]
+        return found + [table for model in self.models for table in _plain_tensors(model)]
 
     def save(self):
         """The values now."""
@@ -94,13 +101,7 @@ def is_scaler(value):
 
 def _few(value):
     """The first items of a list or dictionary: a data set need not be read whole."""
-    return (
-        value[:LIMIT]
-        if isinstance(value, list)
-        else dict(list(value.items())[:LIMIT])
-        if isinstance(value, dict)
-        else []
-    )
+    return value[:LIMIT] if isinstance(value, list) else dict(list(value.items())[:LIMIT])
 
 
 def _plain_tensors(model):

@@ -12,8 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from . import audit, opfacts
+from . import audit, labels, opfacts
+from .copies import cloned, copied
 from .shadow import Shadows, is_float, key_of, storage_of
+from .signs import Signs
 from .trees import is_plain
 
 POOLED = frozenset(("pooled",))
@@ -62,8 +64,8 @@ class Events:
     clipped_scaled: Tuple[float, ...] = ()
     optimizer_ran: bool = False
     penalty: float = 0.0
-    rescaled: float = 0.0
     lone: Optional[Tuple[str, str]] = None
+    targets: Optional[Tuple[Any, ...]] = None
 
 
 class Recorder(TorchDispatchMode):
@@ -76,17 +78,16 @@ class Recorder(TorchDispatchMode):
         if not shadow:
             self.shadows.give_up("not asked for")
         self.taint = {key_of(t): frozenset((name,)) for name, t in sources if t.layout == torch.strided}
-        self.producer, self.held, self.positive = {}, [], {}
+        self.producer, self.held, self.signs = {}, [], Signs(_key)
         self.scale, self.grads, self.events = scale, grads, Events()
         self.order, self.inputs_of_top = 0, {}
         self.raised, self.check, self.suspect = None, check, None
-        self.foreign, self.counts, self.met = None, {}, {}
+        self.foreign, self.past_half, self.counts, self.met = None, None, {}, {}
         self.drawn = False
         self.wanted, self.kept_ops = None, []
         self.compare, self.crooked = None, None
         self.largest: Optional[float] = None
         self.bad_sources = {}
-        self.weights = {_key(t) for name, t in sources if name == "weights"}
         for index, (name, tensor) in enumerate(sources):
             values = tensor.detach()._values() if tensor.layout == torch.sparse_coo else tensor
             if _checkable(values) and not all_finite(values) and not (name == "buffers" and is_mask(values)):
@@ -142,10 +143,11 @@ class Recorder(TorchDispatchMode):
         if self.largest is not None:
             sizes = [float(t.detach().abs().max()) for t in outputs if name not in opfacts.UNFILLED]
             self.largest = max([self.largest, *sizes])
-        if spot[1] != "optimizer" and rescales(name, tensors, self.weights):
-            self._rescaled(inputs[0], tensors[0])
         if opfacts.lone(name, given[0]) and self.events.lone is None:
             self.events.lone = (spot[0], name)
+        if name in labels.BETWEEN_0_AND_1 and self.events.targets is None:
+            ends = labels.outside_0_and_1(name, given[0])
+            self.events.targets = ends and (name, *ends, *spot)
         self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
@@ -155,6 +157,8 @@ class Recorder(TorchDispatchMode):
             self.crooked = self.compare(func, name, given[0], given[1], out, place)
         producers = tuple(self.producer.get(_key(t), "") for t in tensors)
         taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
+        if self.past_half is None and any(_past_half(t) and _key(t) not in self.carried for t in tensors):
+            self.past_half = (spot, name)
         if name not in opfacts.UNFILLED:
             bad = [t for t in touched if not all_finite(t)]
             if bad:
@@ -165,12 +169,11 @@ class Recorder(TorchDispatchMode):
             taint, self.drawn = taint | DRAWN, True
         if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
             self._penalty(outputs)
-        positive = name if name in opfacts.ALWAYS_POSITIVE else self._from_positive(name, tensors, given[0])
+        self.signs.follow(name, tensors, given[0], outputs)
         for tensor in outputs:
             key = _key(tensor)
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
             self.taint[key] = taint
-            self.positive[key] = positive
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
             if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
@@ -181,24 +184,6 @@ class Recorder(TorchDispatchMode):
         owners.follow(args, out)
         module = owners.of_bad(args, out, lambda t: _checkable(t) and not all_finite(t))
         return (next(iter(module)), *spot[1:]) if len(module) == 1 else spot
-
-    def _from_positive(self, name, tensors, args):
-        """The operator whose result, never 0 exactly, all of this one goes back to; '' where it may be 0 rightly."""
-        numbers = [v for v in args if isinstance(v, (int, float)) and not isinstance(v, bool)]
-        floats = [t for t in tensors if t.is_floating_point()]
-        if name == "rsub" and numbers[:1] == [1.0] and len(floats) == 1:  # 1 - p of a probability p
-            origin = self.positive.get(_key(floats[0]), "")
-            return origin if origin in opfacts.BELOW_ONE else ""
-        if name not in opfacts.KEEPING_POSITIVE or not floats or any(v < 0 for v in numbers):
-            return ""
-        origins = [self.positive.get(_key(t), "") for t in floats]
-        return origins[0] if all(origins) else ""
-
-    def _rescaled(self, before, after):
-        """Keeps how many times larger the step itself makes a weight, outside of any optimizer."""
-        size = float(before.detach().double().norm())
-        if size > 0.0:
-            self.events.rescaled = max(self.events.rescaled, float(after.detach().double().norm()) / size)
 
     def _penalty(self, outputs):
         """Keeps the largest single number that was made of weights alone: a penalty on them."""
@@ -231,7 +216,7 @@ class Recorder(TorchDispatchMode):
                 roots=tuple(sorted(before)),
                 inputs_had_inf=inf_in,
                 producers=producers,
-                positives=tuple(self.positive.get(_key(t), "") for t in tensors),
+                positives=tuple(self.signs.origin(t) for t in tensors),
                 taints=taints,
                 order=self.order,
             )
@@ -257,7 +242,7 @@ class Recorder(TorchDispatchMode):
         self.kept_ops.append(kept)
 
     def _keep(self, birth, given, out, shadow_given):
-        birth.args, birth.kwargs = tree_map(cloned, given[0]), tree_map(cloned, given[1])
+        birth.args, birth.kwargs = copied(given[0], given[1])
         birth.out = tree_map(cloned, out)
         if shadow_given is not None and self.shadows.alive:
             flat = tree_flatten(shadow_given)[0]
@@ -297,53 +282,11 @@ class Recorder(TorchDispatchMode):
         return sorted(found)
 
 
-def rescales(name, tensors, weights):
-    """Whether an operator makes a weight a multiple of itself. `weights`: their keys."""
-    if name not in opfacts.RESCALING:
-        return False
-    keys = {_key(t) for t in tensors if t.dim()}
-    return len(keys) == 1 and keys <= weights
-
-
 def _kept_inputs(func, args, kwargs):
     """Copies of all inputs of an operator that changes one of them; None for the others."""
     if not opfacts.written(func) and "batch_norm" not in func._schema.name:
         return None
-    return tree_map(cloned, list(args)), tree_map(cloned, kwargs)
-
-
-def cloned(value):
-    """A tensor's copy with the same strides, as far from the start of its memory; anything else as it is."""
-    if not isinstance(value, torch.Tensor):
-        return value
-    if value.layout != torch.strided:
-        return value.clone()
-    repeated = [d for d, (size, step) in enumerate(zip(value.size(), value.stride())) if size > 1 and step == 0]
-    if repeated:  # one row that stands for many stays one row
-        single = value
-        for dimension in repeated:
-            single = single.narrow(dimension, 0, 1)
-        return cloned(single).expand(value.size())
-    try:
-        copied = _room(value)
-        if all(step > 0 or size <= 1 for size, step in zip(value.size(), value.stride())):
-            return copied.copy_(value)
-    except RuntimeError:
-        pass
-    return value.detach().clone()
-
-
-OFFSET = 1 << 20
-"""Elements in front of a view that are kept empty in its copy: kernels look at alignment."""
-
-
-def _room(value):
-    start = value.storage_offset()
-    if not 0 < start <= OFFSET:
-        return torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device=value.device)
-    span = 1 + sum((size - 1) * step for size, step in zip(value.size(), value.stride())) if value.numel() else 0
-    memory = torch.empty(start + span, dtype=value.dtype, device=value.device)
-    return memory.as_strided(value.size(), value.stride(), start)
+    return copied(list(args), kwargs)
 
 
 def _over_the_batch(name, given, out):
@@ -363,6 +306,11 @@ def _same(a, b):
 
 def _checkable(tensor):
     return (tensor.is_floating_point() or tensor.is_complex()) and tensor.numel() > 0 and is_plain(tensor)
+
+
+def _past_half(tensor):
+    """Whether a tensor is one float16 number that was too large for it."""
+    return tensor.dtype == torch.float16 and tensor.numel() == 1 and bool((tensor == float("inf")).all())
 
 
 def covers_storage(tensor):

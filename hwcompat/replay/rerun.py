@@ -78,7 +78,7 @@ class Replayer:
         run = Run(places=Places(self.roots, self.state.optimizers))
         args, kwargs = arguments(saved)
         run.sources = sources(args, kwargs, self.state)
-        run.tables = saved.python[0].tables if saved.python is not None else []
+        run.tables = saved.python[0].tables() if saved.python is not None else []
         parameters = self.state.parameters()
         run.recorder = Recorder(
             run.places,

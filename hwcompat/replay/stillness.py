@@ -18,21 +18,31 @@ ERASING = 0.2
 """A decay that takes so much of the weights at each step leaves a tenth of what was learnt ten steps ago."""
 
 
+ONCE = ("scale", "below zero")
+"""Looks that are taken once, and do not count."""
+
+
+def below_zero(losses):
+    """Whether the loss has fallen as far below 0 as it began above, or further."""
+    known = [v for v in losses if v is not None]
+    return len(known) > 1 and known[-1] < -max(1.0, abs(known[0]))
+
+
 class Looks:
     """Decides at which sound steps something is looked into. A look that leads nowhere is not repeated for ever."""
 
     def __init__(self, optimizers, scaler):
         self.optimizers, self.scaler = optimizers, scaler
-        self.taken, self.scale_tested, self.lone = 0, False, False
+        self.taken, self.scale_tested, self.lone, self.endless = 0, False, False, False
 
     def trip(self, step, history, slot, gradients, parameters):
         """Why this step is to be looked into, or an empty string."""
-        if self.taken >= LOOKS or not parameters:
+        if self.taken >= LOOKS or not parameters or tripwire.exploded(history.losses):
             return ""
         found = "shrinks" if self._decay() > 0.01 and tripwire.shrinks(history) else ""
         if not found and (is_due(step) or not step):
             found = self._due(step, history, slot, gradients, parameters)
-        self.taken += bool(found) and found != "scale"
+        self.taken += bool(found) and found not in ONCE
         return found
 
     def _due(self, step, history, slot, gradients, parameters):
@@ -47,6 +57,9 @@ class Looks:
             return "zero gradients"
         if step >= ENOUGH and self._decay() > ERASING:
             return "erases"
+        if step >= ENOUGH and not self.endless and below_zero(history.losses):
+            self.endless = True
+            return "below zero"
         if step >= ENOUGH and self.lone and not tripwire.learns(history.losses):
             return "lone"
         if not tripwire.learns(history.losses) and any(drowned(optimizer) for optimizer in self.optimizers):
@@ -56,7 +69,11 @@ class Looks:
         ratio = update_ratio(slot, parameters) if scaled else None
         if ratio is not None and ratio < SLOW:
             return "still"
-        return "flat" if step >= 4 * ENOUGH and tripwire.flat(history.losses) else ""
+        if step < 4 * ENOUGH:
+            return ""
+        if tripwire.flat(history.losses):
+            return "flat"
+        return "leftovers" if carries(slot) and not tripwire.learns(history.losses) else ""
 
     def _decay(self):
         """The largest share of the weights that a weight decay alone takes away at every step."""
@@ -111,6 +128,11 @@ def least_live(gradients):
     """The largest share of zeros in any one gradient of more than a few elements."""
     dense = [g for g in gradients if g.layout == torch.strided and g.numel() >= 16]
     return max([float((g == 0).float().mean()) for g in dense] or [0.0])
+
+
+def carries(slot):
+    """Whether a gradient of an earlier step lay on a parameter when the step began."""
+    return any(bool(grad.any()) for grad in slot.grad_copies.values())
 
 
 def moved(slot, parameters):

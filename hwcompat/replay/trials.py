@@ -4,6 +4,9 @@ from .logic_training import ASLEEP
 from .opfacts import EXPONENTIAL
 from .tripwire import is_finite
 
+STEEP = 10.0
+"""Values that a loop, or a row of blocks, makes so many times larger make the gradient larger by as much."""
+
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
 
@@ -26,6 +29,8 @@ def wanted(obs, case):
         return ["baseline", "weight_decay"]
     if obs.trip == "eps":
         return ["baseline", "smaller_eps"]
+    if obs.trip == "leftovers":
+        return ["baseline", *_leftovers(obs)] if _leftovers(obs) else []
     if obs.trip == "flat":
         return _trials_for_flatness(obs, case)
     if obs.trip not in HARD + ("diverges",):
@@ -39,10 +44,10 @@ def wanted(obs, case):
             names.append("stale")
         if facts.weight_decay * facts.lr > 0.1:
             names.append("weight_decay")
-        if obs.rescaled > 1.0:
-            names.append("own_decay")
         if obs.penalised:
             names.append("penalty")
+    if diverged and any(loss < 0.0 for loss in obs.losses) and obs.classes_outside:
+        names.append("labels")
     if obs.outlier.ratio > 1e3:
         names.append("outlier")
     if obs.input_max > 10.0:
@@ -57,7 +62,7 @@ def wanted(obs, case):
     if obs.step == 0 and obs.root and obs.replay and obs.replay.limit > 1e6:
         names.append("smaller")
     if diverged:
-        if recurrent or (_spike(obs.gradient_norms) and not obs.rate_grew):
+        if recurrent or obs.depth[1] > STEEP or (_spike(obs.gradient_norms) and not obs.rate_grew):
             names.append("clip")
         names.append("lr")
     return names
@@ -112,7 +117,6 @@ def _trials_for_flatness(obs, case):
     names += ["lr"] if obs.optimizers == 1 and _moved_far(case) else []
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 else []
-    names += ["own_decay"] if obs.rescaled and not 0.9 < obs.rescaled < 1.1 else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     return ["baseline", *names]
 

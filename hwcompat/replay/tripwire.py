@@ -192,12 +192,17 @@ def diverges(history):
     if len(recent) < 4 or any(v is None or not is_finite(v) for v in recent + history.losses[:1]):
         return False
     losses, first = recent, max(abs(history.losses[0]), 1e-2)
-    last = losses[-4:]
-    if losses[-1] > GROWTH * first and all(a < b for a, b in zip(last, last[1:])):
+    last = [abs(v) for v in losses[-4:]]  # a loss without a lower end runs away below 0
+    if last[-1] > GROWTH * first and all(a < b for a, b in zip(last, last[1:])):
         return True
     if len(history.losses) <= PERIOD or min(recent) < LEVEL * first:
         return False
     return losses[-1] >= sorted(recent)[PERIOD // 2]
+
+
+def exploded(losses):
+    """Whether the loss is GROWTH times the first one, so that the other wires will have it."""
+    return bool(losses) and None not in (losses[0], losses[-1]) and losses[-1] > GROWTH * max(abs(losses[0]), 1e-2)
 
 
 LEAPS, WINDOW = 4, 32
@@ -205,11 +210,14 @@ LEAPS, WINDOW = 4, 32
 
 def _leaps(history):
     """Whether the loss is above LEVEL times the first again and again, and the weights are LEVEL times as large."""
-    recent, weights = history.losses[-WINDOW:], [v for v in history.weights if v is not None]
-    if len(recent) < WINDOW or len(weights) < 2 or history.losses[0] is None or weights[-1] < LEVEL * weights[0]:
+    if len(history.losses) < WINDOW or history.losses[0] is None:
         return False
     level = LEVEL * max(abs(history.losses[0]), 1e-2)
-    return sum(v is not None and is_finite(v) and v > level for v in recent) >= LEAPS
+    leaps = sum(v is not None and is_finite(v) and v > level for v in history.losses[-WINDOW:])
+    if leaps < LEAPS:  # asked first: it is what a sound training answers with no, and it is the cheaper question
+        return False
+    weights = [v for v in history.weights if v is not None]
+    return len(weights) > 1 and weights[-1] >= LEVEL * weights[0]
 
 
 SHRUNK = 0.3

@@ -75,7 +75,7 @@ class LiveOnly:
         case, reading = self.case, self.case.reading
         gradient = tripwire.gradient_norm(self.replayer.state.parameters())  # of the last re-run
         spoilt = case.bad_weights or self._bad_at_the_next_step()
-        known = all(_keeps_no_secrets(optimizer) for optimizer in self.replayer.state.optimizers)
+        known = self._optimizers_known()
         if case.trip != "weights" or not spoilt or not known or reading is None or not obs.exact or obs.not_replayable:
             return ""
         losses = ((reading.loss, again.value), (again.value, third.value))
@@ -83,6 +83,9 @@ class LiveOnly:
         alone = reading.gradient is None and gradient is None and len({n.rpartition(".")[0] for n in spoilt}) == 1
         same = all(_close(*pair) for pair in losses) and (alone or _close(reading.gradient, gradient))
         return spoilt[0] if same else ""
+
+    def _optimizers_known(self):
+        return all(_keeps_no_secrets(optimizer) for optimizer in self.replayer.state.optimizers)
 
     def _bad_at_the_next_step(self):
         """Names of the weights that were not finite when the step after this one began, where it has a snapshot."""
@@ -143,7 +146,7 @@ class LiveOnly:
         state is known, and where both give the same to the bit.
         """
         before, reading = self.case.before, self.case.reading_before()
-        known = all(_keeps_no_secrets(optimizer) for optimizer in self.replayer.state.optimizers)
+        known = self._optimizers_known()
         if before is None or reading is None or reading.loss is None or not known or not obs.exact:
             return ()
         runs = [self.replayer.plain(before) for _ in range(2)]
@@ -158,9 +161,8 @@ class LiveOnly:
         """Whether each older step at hand gives its own loss again; else something unknown plays a part."""
         older = [s for s in self.case.timeline if s.slot is not None and s.number < before.number]
         losses = self.case.history.losses
-        last = (
-            len(losses) if self.case.trip == "error" else len(losses) - 1
-        )  # the bad step's, or what would be its place
+        # The bad step's own reading, or where it would stand: an exception leaves none.
+        last = len(losses) if self.case.trip == "error" else len(losses) - 1
         pairs = [(last - (self.case.saved.number - s.number), self.replayer.plain(s).value) for s in older]
         return bool(pairs) and all(0 <= at < last and _close(losses[at], value) for at, value in pairs)
 
