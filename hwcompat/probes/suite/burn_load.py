@@ -60,7 +60,7 @@ def load(ctx, prepare, seconds, share_before):
             return judge.failed("repetition %d, after %.1f s: %s" % (count, after, wrong), judgement.checked * count)
         if monotonic() - told >= _TELL_SECONDS:
             told = monotonic()
-            done = share_before + 0.5 * (told - started) / seconds
+            done = share_before + 0.5 * min(1.0, (told - started) / seconds)  # the last repetition may end late
             ctx.progress(done, (1 - done) * 2 * seconds)
     return judge.passed(judgement.checked * (count + 1), data={"repetitions": count})
 
