@@ -52,6 +52,10 @@ class Case:
         losses, gradients = self.history.losses, self.history.gradients
         return Reading(losses[at], gradients[at], None, None) if len(losses) >= -at else None
 
+    def at_start(self):
+        """The same case, looked at in the oldest step at hand."""
+        return replace(self, saved=self.steps[0], timeline=self.steps[:1])
+
     def one_earlier(self):
         """The same case, with the blame on the step before: it left weights that are not finite."""
         steps = [s for s in self.timeline if s.number < self.saved.number]

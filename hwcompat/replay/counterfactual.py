@@ -66,6 +66,9 @@ class Counterfactuals:
             norms.append(_norm(parameters))
         return norms
 
+    def decay_by_hand(self):
+        return self.penalty()
+
     def penalty(self):
         return self._run("without the part of each gradient that points along its weights", around=self._along)
 
@@ -103,6 +106,9 @@ class Counterfactuals:
 
     def init(self):
         return self._run("with the default initialisation of every layer", once=self._default_init)
+
+    def start(self):
+        return self._run("with the weights of every layer scaled to outputs of size 1", once=self._even_out)
 
     def smaller(self):
         return self._run("with all weights a tenth as large", once=self._shrink)
@@ -179,6 +185,24 @@ class Counterfactuals:
                 reset()
             else:
                 self._tame_parameters(module)
+
+    def _even_out(self):
+        """Scales the weights of each layer, in the order in which they run, until what it gives back has a root mean
+        square of 1 (LSUV: Mishkin and Matas, arXiv 1511.06422, without its orthogonal part)."""
+        layers = [m for m in self.replayer.state.modules if _multiplies(m)]
+        handles = [layer.register_forward_hook(_evened) for layer in layers]
+        try:
+            self.replayer.plain(self.timeline[0], restore=False, around=self._without_steps)
+        finally:
+            for handle in handles:
+                handle.remove()
+        evened = [layer.weight.detach().clone() for layer in layers]
+        self.replayer.restore(self.timeline[0])
+        for layer, weight in zip(layers, evened):
+            layer.weight.copy_(weight)
+
+    def _without_steps(self):
+        return wrapped_steps(self.optimizers, lambda _optimizer, _step: lambda *args, **kwargs: None)
 
     def _tame_parameters(self, module):
         """A module without a default of its own: its outsized parameters are scaled to a typical size of 1."""
@@ -277,6 +301,20 @@ def _paths(batch):
     for path, tensor in trees.leaves(batch):
         found.setdefault(id(tensor), set()).add("batch[0]" + path)
     return found
+
+
+def _multiplies(module):
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, torch.nn.Parameter) and weight.dim() > 1 and not isinstance(module, torch.nn.Embedding)
+
+
+def _evened(module, _args, output):
+    size = observing.typical(output) if isinstance(output, torch.Tensor) and output.is_floating_point() else 0.0
+    if not 0.0 < size < float("inf"):
+        return None
+    with torch.no_grad():
+        module.weight.div_(size)
+    return output / size
 
 
 def _norm(parameters):

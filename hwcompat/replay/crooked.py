@@ -42,10 +42,12 @@ def look(func, name, args, kwargs, out, spot, device, until=float("inf")):
     far = _distance(out, true)
     if far is None or not far > FAR:
         return None
-    for way, other in opreplay.other_ways(opreplay.Operator(func, name, args, kwargs, device)):
+    operator = opreplay.Operator(func, name, args, kwargs, device)
+    for way, other in opreplay.other_ways(operator):
         near = _distance(other, true)
         if near is not None and near < NEAR:
-            return Crooked(spot[0], spot[1], spot[2], name, way, far, near)
+            again = _distance(operator.run(), true)  # wrong still: else it was the moment that differed, not the way
+            return Crooked(spot[0], spot[1], spot[2], name, way, far, near) if (again or 0.0) > FAR else None
     return None
 
 

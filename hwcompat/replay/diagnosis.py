@@ -23,6 +23,9 @@ ROUNDING = 0.1
 FURTHER = 10.0
 """Compiled code rounds in other places than Python does; so many times further from float64 it is not rounding."""
 
+ALWAYS = ("fp16-overflow", "fp16-accumulation", "compiler", "zero-grad")
+"""What a step does by itself, whatever the weights are: where the looks at a training found it late, it was there."""
+
 SHADOW = "the step in float64 beside it"
 
 
@@ -31,13 +34,26 @@ class Diagnosis:
 
     def __init__(self, replayer, case):
         self.replayer, self.case, self.state = replayer, case, replayer.state
-        self.birth, self.next = None, None
+        self.birth, self.next, self.again = None, None, False
         self.run: Any = None
 
     def finding(self):
         """The finding, or None where the step turns out to be healthy."""
         obs = self.observe()
-        return None if obs is None else logic.decide(obs)
+        return None if obs is None else self._since(logic.decide(obs))
+
+    def _since(self, finding):
+        """The same of step 0, where that one can be run again and shows the same: nobody had looked at it."""
+        first = self.case.steps[0]
+        if self.again or finding.cause not in ALWAYS or self.case.trip in trials.HARD or first.number != 0:
+            return finding
+        if self.case.saved.number == 0 or first.slot is None:
+            return finding
+        start = Diagnosis(self.replayer, self.case.at_start())
+        start.again = True
+        shown = start.finding()
+        same = shown is not None and (shown.cause, shown.module) == (finding.cause, finding.module)
+        return replace(finding, step=0) if same else finding
 
     def observe(self):
         case = self.case
@@ -62,6 +78,8 @@ class Diagnosis:
             return self._earlier(case)
         if run.bad or run.error is not None:
             obs = self._births(obs, run)
+            if case.trip == "skipped" and case.scale is None and self._scale_moves(obs):
+                return None
             if _beyond_everything(obs):
                 obs = self._audited_births(obs)
         elif self._spoilt_elsewhere():
@@ -71,6 +89,9 @@ class Diagnosis:
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
+            if obs.root is None and run.recorder.low and _off(run.value, obs.shadow_loss):
+                again = self.replayer.recorded(case.saved, seconds=case.seconds, apart=ROUNDING)
+                obs = replace(obs, lost_digits=again.recorder.first_apart)
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
@@ -87,6 +108,20 @@ class Diagnosis:
         """Whether nothing but the scale makes the step bad; of an unknown scaler it is enough that it is used."""
         return run.recorder.events.unscaled if self.case.scale is None else not run.bad
 
+    def _scale_moves(self, obs):
+        """Whether the same batch overflows by another factor in the state of the step before: a loss scale nobody told
+        us of is still on its way down."""
+        before = self.case.before
+        if before is None or obs.root is None or not obs.root.shadow_finite:
+            return False
+        saved = self.case.saved
+        run = self.replayer.recorded(replace(before, args=saved.args, kwargs=saved.kwargs), seconds=self.case.seconds)
+        birth, _sources = observing.root_birth(run, self.state)
+        if birth is None or birth.args is None:
+            return True
+        size = observing.root_facts(birth, run, (), obs.batch_size).shadow_max
+        return not 0.75 < size / max(obs.root.shadow_max, 1e-300) < 1.5
+
     def _began(self, obs, timeline):
         """What the first step at hand shows, before anything had grown."""
         run = self.replayer.recorded(timeline[0], shadow=False)
@@ -96,6 +131,7 @@ class Diagnosis:
             penalised=_penalised(run),
             rate_grew=self._rate_grew(timeline),
             depth=observing.depth(run, self.replayer.roots),
+            decayed=run.recorder.events.decayed,
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
         )
 
@@ -110,7 +146,7 @@ class Diagnosis:
     def _cleared(self, run):
         """Whether this step and the one before cleared gradients that the optimizer then missed; once is a choice."""
         before = self.case.before
-        return run.entry.cleared and before is not None and self.replayer.at_step(before).cleared
+        return run.entry.cleared and (self.again or (before is not None and self.replayer.at_step(before).cleared))
 
     def _spoilt_elsewhere(self):
         """Among several processes a bad gradient after a sane loss came in from another one."""
@@ -281,8 +317,7 @@ class Diagnosis:
         births = [b for b in run.recorder.births if not b.deliberate and not b.nan and b.args is not None]
         births = [b for b in births if b.phase != "optimizer"]
         wide = obs.shadow_loss
-        known = run.value is not None and wide is not None
-        if not births or not (obs.grads.lost > 0.5 or (known and abs(run.value - wide) > ROUNDING * abs(wide))):
+        if not births or not (obs.grads.lost > 0.5 or _off(run.value, wide)):
             return obs
         self.birth = births[0]
         return self._examined(obs, births[0], run)
@@ -312,6 +347,9 @@ class Diagnosis:
         obs = replace(obs, diverged=trials.runs_away(obs))
         if obs.diverged and not case.not_replayable:
             obs = self._began(obs, timeline)
+        if case.trip == "flat" and timeline[0].number == 0 and not case.not_replayable:
+            start = self.replayer.recorded(timeline[0], shadow=False)
+            obs = replace(obs, faint=observing.faint(start, self.replayer.roots))
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs
@@ -335,6 +373,11 @@ class Diagnosis:
         except OutOfTimeError:
             pass
         return replace(obs, trials=done, checked=obs.checked + tuple(t.text for t in done.values()))
+
+
+def _off(value, wide):
+    """Whether a loss is not that of float64."""
+    return value is not None and wide is not None and abs(value - wide) > ROUNDING * abs(wide)
 
 
 def _penalised(run):

@@ -60,6 +60,19 @@ def outside_0_and_1(name, args):
     return (least, largest) if least < -edge or largest > 1.0 + edge else None
 
 
+def of_a_written_out(tensors, below, complements, from_batch):
+    """(least, largest) of what log(1 - p) is multiplied by in a cross entropy written out, 1 - target, where the target
+    is no probability; else None. Of each tensor: `below` whether it is a logarithm of a probability, `complements`
+    whether it is 1 - something, `from_batch` whether nothing but the batch went into it.
+    """
+    for n, m in ((0, 1), (1, 0)):
+        if len(tensors) == 2 and below[n] and complements[m] and from_batch[m] and tensors[m].numel():
+            least, largest = 1.0 - float(tensors[m].max()), 1.0 - float(tensors[m].min())
+            edge = 4.0 * torch.finfo(tensors[m].dtype).eps
+            return (least, largest) if least < -edge or largest > 1.0 + edge else None
+    return None
+
+
 def classes_outside(steps, is_label):
     """path -> (least, largest) of labels that take few values, and some outside of 0 .. 1. `is_label`: of a path."""
     found: Dict[str, Set[float]] = {}

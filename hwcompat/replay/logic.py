@@ -42,6 +42,7 @@ RULES = (
     logic_training.cleared_too_early,
     logic_range.swallowed,
     logic_scaling.gradients_lost,
+    logic_range.lost_digits,
     logic_training.asleep_from_the_start,
     logic_training.dead,
     logic_range.constant_past_half,

@@ -121,6 +121,7 @@ def _library_remedy(way):
         "deterministic cuDNN": "torch.backends.cudnn.benchmark = False, deterministic = True",
         "decomposed into simpler operators": "compute this operation in float32, or write its formula out",
         "as a product with a matrix of zeros and ones": "gather these rows in another way, or in float32",
+        "with the lowest finite number in place of -inf": "mask with torch.finfo(scores.dtype).min instead of -inf",
         "attention written out": "use the math attention: torch.nn.attention.sdpa_kernel(SDPBackend.MATH)",
     }.get(way, "use another torch build")
 
@@ -172,6 +173,8 @@ def underflow(obs):
     if not _singular(obs) or root.phase == "optimizer":
         return None
     lost = bool(root.shadow_finite and (root.zero_lost or root.shadow_max < obs.replay.limit))
+    if root.phase == "backward" and obs.replay.limit > HALF_LIMIT and not root.positive:
+        return None  # next to a point without a derivative float64 is finite for its own rounding's sake alone
     vanished = root.zero_operand and bool(root.positive)
     if not (lost or vanished):
         return None
@@ -217,7 +220,9 @@ def batch_statistics(obs):
     root = obs.root
     if root is None and obs.lone and obs.trip in ("lone", "zero gradients"):
         return _nothing_left(obs)
-    if not (root and root.nan and (root.single or (root.counted and obs.batch_size == 1))):
+    if root and root.nan and root.negative and root.pooled and root.shadow_finite and root.op in opfacts.POINTS:
+        return _below_zero(obs)
+    if not (root and ((root.nan and root.single) or (root.counted and obs.batch_size == 1))):
         return None
     what = (
         "a variance or standard deviation"
@@ -230,6 +235,21 @@ def batch_statistics(obs):
         "proved",
         (birth_line(obs), what + " over a single value"),
         "drop_last=True in the DataLoader, or a normalisation that does not need the batch (GroupNorm, LayerNorm)",
+    )
+
+
+def _below_zero(obs):
+    """The root of a variance that rounding took below 0: a mean of squares less a squared mean."""
+    return found(
+        obs,
+        "batch-statistics",
+        "proved",
+        (
+            birth_line(obs),
+            "what it takes the root of is computed over the batch, and is negative; in float64 it is not: the values"
+            " are nearly all the same, and a mean of squares less a squared mean is rounded to less than nothing",
+        ),
+        "compute the variance as the mean of (x - mean)^2 (torch.var), or clamp it at 0 before eps is added",
     )
 
 
@@ -282,7 +302,7 @@ def bad_label(obs):
 def singular_gradient(obs):
     """The derivative is infinite at this point; the value itself is not."""
     root = obs.root
-    if not (_singular(obs) and root.phase == "backward"):
+    if not (_singular(obs) and root.phase == "backward") or root.late:
         return None
     return found(
         obs,
@@ -301,7 +321,7 @@ def hidden_in_a_calm_step(obs):
 def hidden_branch(obs):
     """A value that has no meaning is thrown away in the forward pass; its derivative is not: 0 times infinity."""
     root, replay = obs.root, obs.replay
-    if root is None or obs.bad != "gradient" or root.phase not in ("forward", "loss"):
+    if root is None or obs.bad != "gradient" or root.phase not in ("forward", "loss") or root.late:
         return None
     too_large = replay and replay.limit > HALF_LIMIT and not root.nan and not replay.certified
     if not (_singular(obs) or (too_large and replay.inputs_finite)):

@@ -34,6 +34,26 @@ def swallowed(obs):
     return half_range(obs)
 
 
+def lost_digits(obs):
+    """Nothing left the range, and yet the loss is another one in float64: digits were lost on the way."""
+    if not obs.lost_digits or obs.bad or obs.error or not obs.losses:
+        return None
+    name, (module, phase, source), gap = obs.lost_digits
+    told = "the loss is %s; with the step in float64 it is %s" % (number(obs.losses[-1]), number(obs.shadow_loss))
+    line = "the first result that is off by more than a tenth is that of %s of %s: by %.0f %%, and nothing is too large"
+    return found(
+        obs,
+        "fp16-accumulation",
+        "suspected",
+        (told, line % (name, module, 100 * gap)),
+        "keep sums of many terms, and small differences of large numbers, in float32",
+        module=module,
+        phase=phase,
+        op=name,
+        source=source,
+    )
+
+
 def constant_past_half(obs):
     """A number of the program, a count of elements perhaps, that float16 does not hold."""
     if obs.root is not None or not obs.past_half:

@@ -87,7 +87,8 @@ def targets_without_end(obs):
     if not obs.targets or not any(loss < 0.0 for loss in obs.losses):
         return None
     name, least, largest, _module, _phase, source = obs.targets
-    line = "%s takes targets from 0 to 1, and was given %s to %s" % (name, number(least), number(largest))
+    what = "a cross entropy that is written out" if name == "mul" else name
+    line = "%s takes targets from 0 to 1, and was given %s to %s" % (what, number(least), number(largest))
     told = "the loss fell to %s: for such targets it has no lower end" % number(min(obs.losses))
     more = {"phase": "loss", "source": source, "op": name}
     return replace(_bad_label(obs, "proved", (line, told), None, **more), remedy=PROBABILITIES)
@@ -182,18 +183,27 @@ def dead(obs):
         return _by_itself(obs, "smaller")
     for name, cause, remedy in CHANGES:
         trial = obs.trial(name)
-        if name in QUIET and trial and same and trial.revives(same) and _told_apart(obs, name, trial):
+        if name in QUIET and trial and same and _revives(obs, trial, same) and _told_apart(obs, name, trial):
             still = "%.0f %% of the gradient is exactly 0, in float64 too" % (100 * obs.grads.zero)
             return found(
                 obs,
                 cause,
                 "by counterfactual",
-                (STILL[obs.trip] or still, obs.hopeless_start if name == "init" else "", same.text, trial.text),
+                (STILL[obs.trip] or still, _of_the_start(obs, name), same.text, trial.text),
                 remedy,
                 phase=PHASE_OF.get(cause, "optimizer"),
                 module=_place(obs, cause) if cause in PHASE_OF else OPTIMIZER,
             )
     return None
+
+
+def _of_the_start(obs, name):
+    return {"init": obs.hopeless_start, "start": obs.faint}.get(name, "")
+
+
+def _revives(obs, trial, same):
+    """Where every step is known to be a fraction of what it would be, less of a difference tells enough."""
+    return trial.better and trial.lower_than(same, 0.85 if obs.trip == "eps" else 0.7)
 
 
 def _told_apart(obs, name, trial):
@@ -291,7 +301,7 @@ STILL = {
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
-QUIET = ("zero_grad", "stale", "weight_decay", "smaller_eps", "input", "init", "lr")
+QUIET = ("zero_grad", "stale", "weight_decay", "smaller_eps", "input", "init", "start", "lr")
 """Changes that can bring back a gradient that vanished."""
 
 
@@ -392,11 +402,21 @@ CHANGES = (
     ),
     ("weight_decay", "weight-decay", "lower the weight decay: lr * weight_decay must stay well below 1"),
     ("penalty", "weight-decay", "lower the factor of the penalty on the weights: most of the loss is that penalty"),
+    (
+        "decay_by_hand",
+        "weight-decay",
+        "the step itself adds a share of each weight to its gradient: look at its size and at its sign",
+    ),
     ("labels", "bad-labels", PROBABILITIES),
     ("eps", "optimizer-eps", "raise eps"),
     ("smaller_eps", "optimizer-eps", "lower eps: 1e-8 is usual, 1e-4 for half weights"),
     ("input", "input-scale", "normalise the inputs (for example / 255, or to mean 0, std 1)"),
     ("init", "initialisation", "use the layers' default initialisation"),
+    (
+        "start",
+        "initialisation",
+        "draw the first weights so that each layer gives back values as large as it is given (Kaiming, by fan-in)",
+    ),
     ("clip", "exploding-gradients", "clip the gradient norm: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),
     ("lr", "learning-rate", "divide the learning rate by 10 or more, or warm it up"),
 )

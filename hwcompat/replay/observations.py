@@ -13,8 +13,9 @@ class Root:
     `labels_only`: its bad operand comes from batch tensors that no module was given, and from no weight. `data_only`:
     from the batch alone. `zero_operand`: an operand is 0 where the result is bad; `zero_lost`: and its float64 shadow
     is not; `positive`: the operator, whose result is never 0 exactly, that it goes back to. `single`: a statistic over
-    one value. `full_mask`: a softmax row of nothing but -inf. `shadow_finite`: whether the float64 shadow of the result
-    is finite (None: no shadow). `calls`: how often its module ran in the step.
+    one value. `pooled`: it was computed over samples. `late`: it was computed from gradients. `full_mask`: a softmax
+    row of nothing but -inf. `shadow_finite`: whether the float64 shadow of the result is finite (None: no shadow).
+    `calls`: how often its module ran in the step.
     """
 
     module: str
@@ -38,6 +39,8 @@ class Root:
     weights_in: bool = False
     number_bad: bool = False
     counted: bool = False
+    pooled: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,9 @@ class Observations:
     lone: Tuple[str, ...] = ()
     targets: Any = None
     classes_outside: bool = False
+    decayed: bool = False
+    lost_digits: Any = None
+    faint: str = ""
 
     def trial(self, name):
         """The counterfactual of this name, or None where it was not run."""

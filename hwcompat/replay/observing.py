@@ -54,7 +54,7 @@ def _only_below(out):
 
 def _masked_whole(birth):
     tensors = [t for t in tree_flatten((birth.args, birth.kwargs))[0] if isinstance(t, torch.Tensor)]
-    return full_mask(birth.name, tensors, birth.producers)
+    return full_mask(birth.name, tensors, birth.producers, birth.args)
 
 
 def model_inputs(run):
@@ -117,7 +117,10 @@ def root_facts(birth, run, inputs, batch_size):
     producer = birth.producers[guilty] if guilty is not None and guilty < len(birth.producers) else ""
     shadow = birth.shadow_out
     shadow_finite = None if shadow is None else all(all_finite(t) for t in shadow)
+    late = run.bad != "loss" and any("gradients" in taint for taint in birth.taints)
     module, phase = _place(birth, run)
+    if late and phase in ("data", "loss"):
+        phase = "backward"
     return Root(
         module=module,
         phase=phase,
@@ -131,7 +134,7 @@ def root_facts(birth, run, inputs, batch_size):
         negative=guilty is not None and birth.nan and bool((tensors[guilty] < 0).any()),
         positive=birth.positives[guilty] if guilty is not None and guilty < len(birth.positives) else "",
         single=single_value(birth.name, tensors, output),
-        full_mask=full_mask(birth.name, tensors, birth.producers),
+        full_mask=full_mask(birth.name, tensors, birth.producers, birth.args),
         shadow_finite=shadow_finite,
         shadow_max=max([float(t.abs().max()) for t in shadow if t.numel()] or [0.0]) if shadow_finite else 0.0,
         calls=repeats(run, birth),
@@ -140,6 +143,8 @@ def root_facts(birth, run, inputs, batch_size):
         weights_in=any("weights" in taint for taint in birth.taints),
         number_bad=any(number != number for number in opfacts.numbers(birth.args, birth.kwargs)),
         counted=counted_zero(birth, tensors, guilty),
+        pooled="pooled" in taint,
+        late=late and birth.phase in ("data", "forward", "loss"),
     )
 
 
@@ -190,7 +195,11 @@ DEEP = 8
 def depth(run, roots):
     """(module, how many times larger its output is than its input, rounds) of the loop, or of the row of blocks of one
     kind, through which values grow most."""
-    worst = steepest_loop(run)
+    return max([steepest_loop(run), *_rows(run, roots)], key=lambda found: found[1])
+
+
+def _rows(run, roots):
+    """(first module, how many times larger the output of the last is than its input, blocks) of rows of one kind."""
     for root in roots:
         for parent in root.modules():
             kinds: Dict[type, List[str]] = {}
@@ -199,9 +208,14 @@ def depth(run, roots):
                 if name in run.places.sizes:
                     kinds.setdefault(type(child), []).append(name)
             for row in (row for row in kinds.values() if len(row) >= DEEP):
-                gain = run.places.sizes[row[-1]][1] / run.places.sizes[row[0]][0]
-                worst = max(worst, (row[0], gain, len(row)), key=lambda found: found[1])
-    return worst
+                yield row[0], run.places.sizes[row[-1]][1] / run.places.sizes[row[0]][0], len(row)
+
+
+def faint(run, roots):
+    """What says that next to nothing gets through the first weights, or ''."""
+    module, gain, blocks = min([("", 1.0, 0), *_rows(run, roots)], key=lambda found: found[1])
+    line = "from %s on values shrink to a %.0fth on their way through %d blocks"
+    return line % (module, 1.0 / gain, blocks) if 0.0 < gain < 0.01 else ""
 
 
 def growing(run):
@@ -278,7 +292,7 @@ def single_value(name, tensors, output):
     return output is not None and tensors[0].numel() == output.numel()
 
 
-def full_mask(name, tensors, producers):
+def full_mask(name, tensors, producers, args):
     """Whether a softmax had a row of nothing but -inf, or a mask of +inf; also when it is written out as x - max(x)."""
     if name in ("sub", "sub_") and set(producers) & {"amax", "max", "logsumexp"}:
         return any(t.is_floating_point() and bool((t == float("-inf")).any()) for t in tensors)
@@ -287,13 +301,10 @@ def full_mask(name, tensors, producers):
     for tensor in tensors:
         if tensor.is_floating_point() and bool((tensor == float("inf")).any()):
             return True  # a mask of the wrong sign: an infinity that was computed would be the birth itself
-        masked = tensor == float("-inf")
-        if (
-            tensor.is_floating_point()
-            and tensor.numel()
-            and any(bool(masked.all(d).any()) for d in range(tensor.dim()))
-        ):
-            return True
+        if tensor.is_floating_point() and tensor.numel() and tensor.dim():
+            masked = tensor == float("-inf")
+            if any(bool(masked.all(d).any()) for d in opfacts.softmax_dimensions(name, args)):
+                return True
         if tensor.dtype == torch.bool and tensor.dim() and bool((~tensor).all(-1).any()):
             return True
     return False

@@ -78,6 +78,14 @@ SOFTMAX = words(
     _scaled_dot_product_cudnn_attention logsumexp
     """
 )
+
+
+def softmax_dimensions(name, args):
+    """The dimensions over which an operator of SOFTMAX normalises."""
+    given = args[1] if name in SOFTMAX and "scaled_dot_product" not in name and len(args) > 1 else -1
+    return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
 STATISTICS = words(
     """
     var std var_mean std_mean native_batch_norm _native_batch_norm_legit cudnn_batch_norm

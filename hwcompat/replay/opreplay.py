@@ -105,9 +105,20 @@ def other_ways(operator):
         ways.append(("attention written out", _written_out(operator)))
     if operator.name in ("index_add", "index_add_"):
         ways.append(("as a product with a matrix of zeros and ones", _by_a_product(operator)))
+    if operator.name in opfacts.SOFTMAX and any(bool((t == float("-inf")).any()) for t in _floats(operator)):
+        ways.append(("with the lowest finite number in place of -inf", operator.run(_lowest)))
     if not opfacts.is_basic(operator.name):
         ways.append(("decomposed into simpler operators", _decomposed(operator)))
     return [(name, out) for name, out in ways if out is not None]
+
+
+def _floats(operator):
+    return [t for t in operator.tensors() if t.is_floating_point()]
+
+
+def _lowest(value):
+    """The same numbers, -inf as the lowest finite one: a softmax gives both a weight of 0."""
+    return value.clamp_min(torch.finfo(value.dtype).min) if value.is_floating_point() else value
 
 
 def _by_a_product(operator):
@@ -178,7 +189,11 @@ def examine(birth, silent=False, device="cpu"):
 
 
 def _only_masked(birth, inputs):
-    """Whether nothing but an additive attention mask holds infinities, and those are -inf."""
+    """Whether only an attention mask, or masked scores, hold infinities, those are -inf, and no row is all masked."""
+    if birth.name in ("_softmax", "_log_softmax", "_safe_softmax", "logsumexp"):
+        masked = inputs[0] == float("-inf")
+        whole = any(bool(masked.all(d).any()) for d in opfacts.softmax_dimensions(birth.name, birth.args))
+        return not whole and bool((masked | torch.isfinite(inputs[0])).all())
     mask = birth.kwargs.get("attn_mask")
     others = [t for t in birth.args if isinstance(t, torch.Tensor) and t.dtype in referee.FLOATS]
     if mask is None or not attention.is_attention(birth.name):

@@ -25,6 +25,11 @@ WEIGHTS = frozenset(("weights",))
 DRAWN = frozenset(("drawn",))
 """Taint of random numbers: what is made of them and of weights is no penalty on the weights."""
 
+GRADIENTS = frozenset(("gradients",))
+"""Taint of what backward gave: what is computed from it comes after the loss, whatever it looks like."""
+
+LOW = (torch.float16, torch.bfloat16)
+
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
 
@@ -66,6 +71,7 @@ class Events:
     penalty: float = 0.0
     lone: Optional[Tuple[str, str]] = None
     targets: Optional[Tuple[Any, ...]] = None
+    decayed: bool = False
 
 
 class Recorder(TorchDispatchMode):
@@ -86,8 +92,10 @@ class Recorder(TorchDispatchMode):
         self.drawn = False
         self.wanted, self.kept_ops = None, []
         self.compare, self.crooked = None, None
+        self.apart, self.first_apart, self.low = None, None, False
         self.largest: Optional[float] = None
         self.bad_sources = {}
+        self.weights = {_key(t) for name, t in sources if name == "weights"}
         for index, (name, tensor) in enumerate(sources):
             values = tensor.detach()._values() if tensor.layout == torch.sparse_coo else tensor
             if _checkable(values) and not all_finite(values) and not (name == "buffers" and is_mask(values)):
@@ -145,9 +153,8 @@ class Recorder(TorchDispatchMode):
             self.largest = max([self.largest, *sizes])
         if opfacts.lone(name, given[0]) and self.events.lone is None:
             self.events.lone = (spot[0], name)
-        if name in labels.BETWEEN_0_AND_1 and self.events.targets is None:
-            ends = labels.outside_0_and_1(name, given[0])
-            self.events.targets = ends and (name, *ends, *spot)
+        if self.events.targets is None:
+            self._targets(name, given[0], tensors, spot)
         self.counts[spot[0], name] = self.counts.get((spot[0], name), 0) + 1
         if self.check and self.suspect is None and name in opfacts.LINEAR:
             self._check(func, name, given, out, spot, tensors)
@@ -155,6 +162,10 @@ class Recorder(TorchDispatchMode):
             owner = self.places.owners.of(tensors) if spot[1] == "optimizer" else ()
             place = (next(iter(owner)), *spot[1:]) if len(owner) == 1 else spot
             self.crooked = self.compare(func, name, given[0], given[1], out, place)
+        self.low = self.low or any(t.dtype in LOW for t in outputs)
+        if self.apart is not None and self.first_apart is None and spot[1] in ("forward", "loss"):
+            gap = max([self.shadows.gap(t) for t in outputs] or [0.0])
+            self.first_apart = (name, spot, gap) if gap > self.apart else None
         producers = tuple(self.producer.get(_key(t), "") for t in tensors)
         taints = tuple(self.taint.get(_key(t), frozenset()) for t in tensors)
         if self.past_half is None and any(_past_half(t) and _key(t) not in self.carried for t in tensors):
@@ -167,13 +178,15 @@ class Recorder(TorchDispatchMode):
             taint = taint | POOLED
         if opfacts.is_random(func):
             taint, self.drawn = taint | DRAWN, True
+        if spot[1] == "backward":
+            taint = taint | GRADIENTS
         if taint == WEIGHTS and spot[1] in ("forward", "loss", "data"):
             self._penalty(outputs)
         self.signs.follow(name, tensors, given[0], outputs)
         for tensor in outputs:
             key = _key(tensor)
             self.held.append(tensor)  # keeps the storage, so that its key stays its own
-            self.taint[key] = taint
+            self.taint[key] = taint - GRADIENTS if spot[1] == "optimizer" or key in self.weights else taint
             self.producer[key] = producers[0] if name in opfacts.PASSING and producers else name
             if name in opfacts.UNFILLED or (covers_storage(tensor) and all_finite(tensor)):
                 self.carried.pop(key, None)
@@ -184,6 +197,20 @@ class Recorder(TorchDispatchMode):
         owners.follow(args, out)
         module = owners.of_bad(args, out, lambda t: _checkable(t) and not all_finite(t))
         return (next(iter(module)), *spot[1:]) if len(module) == 1 else spot
+
+    def _targets(self, name, args, tensors, spot):
+        """Keeps the ends of targets that a cross entropy has no least value for."""
+        if name == "mul" and len(tensors) == 2:
+            taints = [self.taint.get(_key(t), frozenset()) for t in tensors]
+            ends = labels.of_a_written_out(
+                tensors,
+                [self.signs.is_below(t) for t in tensors],
+                [t.is_floating_point() and self.producer.get(_key(t), "") == "rsub" for t in tensors],
+                [bool(taint) and all(part.startswith("batch") for part in taint) for taint in taints],
+            )
+        else:
+            ends = labels.outside_0_and_1(name, args)
+        self.events.targets = ends and (name, *ends, *spot)
 
     def _penalty(self, outputs):
         """Keeps the largest single number that was made of weights alone: a penalty on them."""
@@ -264,11 +291,19 @@ class Recorder(TorchDispatchMode):
             and events.scaled
         ):
             self._clip_event(args)
+        if name in ("add_", "sub_", "_foreach_add_", "_foreach_sub_") and spot[1] != "optimizer" and len(args) > 1:
+            added = [t for t in tree_flatten(args[1])[0] if isinstance(t, torch.Tensor)]
+            made_of_weights = bool(added) and all(self.taint.get(_key(t)) == WEIGHTS for t in added)
+            events.decayed = events.decayed or (made_of_weights and self._on_gradients(args))
 
-    def _clip_event(self, args):
+    def _on_gradients(self, args):
+        """Whether what an in-place operator writes to are gradients of parameters."""
         targets = args[0] if isinstance(args[0], (list, tuple)) else [args[0]]
         keys = {_key(g) for g in self.grads() if g is not None and g.layout == torch.strided}
-        if not any(_key(t) in keys for t in targets):
+        return any(_key(t) in keys for t in targets)
+
+    def _clip_event(self, args):
+        if not self._on_gradients(args):
             return
         factor = args[1][0] if isinstance(args[1], (list, tuple)) else args[1]
         self.events.clipped_scaled = (float(factor), float(self.scale))

@@ -70,7 +70,7 @@ class Replayer:
 
         `look`: what else is wanted. wanted(place): linear operators to keep; compare: what looks at every operator;
         check: keep the first that is wrong; read: keep the shadows of the gradients that the optimizer finds; measure:
-        the largest magnitude of any result.
+        the largest magnitude of any result; apart: the first result that is further from float64, relative to it.
         """
         self.restore(saved)
         scaler = self.state.scaler
@@ -92,6 +92,7 @@ class Replayer:
         run.recorder.follow_tables(run.tables)
         run.recorder.wanted, run.recorder.compare = look.get("wanted"), look.get("compare")
         run.recorder.largest = 0.0 if look.get("measure") else None
+        run.recorder.apart = look.get("apart")
         run.entry = Entry(self.state.optimizers, scaler, run.recorder.shadows.of if look.get("read") else None)
         with local_only(self.roots), eager_only(True), run.places, run.entry, run.recorder:
             self._call(saved, run, args, kwargs)

@@ -37,6 +37,14 @@ class Shadows:
         self.table, self.alive, self.why = {}, True, ""
         self.deadline = time.monotonic() + seconds
 
+    def gap(self, tensor):
+        """|tensor - shadow| / |shadow| in the 2-norm; 0.0 where nothing can be compared."""
+        if not self.alive or not is_float(tensor) or not self.known(tensor):
+            return 0.0
+        wide = self.of(tensor)
+        size = float(wide.norm())
+        return float((tensor.detach().double() - wide).norm()) / size if 0.0 < size < float("inf") else 0.0
+
     def give_up(self, why):
         self.alive, self.why = False, why
         self.table.clear()

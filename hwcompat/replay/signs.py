@@ -6,7 +6,7 @@ zero of the program's own.
 
 from . import opfacts
 
-ABOVE, UNIT, BELOW = "above 0", "between 0 and 1", "below 0"
+ABOVE, UNIT, BELOW, INSIDE = "above 0", "between 0 and 1", "below 0", "between -1 and 1"
 
 LOG_PROBABILITIES = opfacts.words("_log_softmax log_sigmoid_forward")
 BETWEEN = opfacts.words("sigmoid _softmax _safe_softmax")
@@ -27,6 +27,10 @@ class Signs:
         kind, name = self.table.get(self.key_of(tensor), ("", ""))
         return name if kind in (ABOVE, UNIT) else ""
 
+    def is_below(self, tensor):
+        """Whether it is below 0 exactly, as the logarithm of a probability is."""
+        return self.table.get(self.key_of(tensor), ("", ""))[0] == BELOW
+
     def follow(self, name, tensors, args, outputs):
         """One operator: its tensors, its arguments, what it gave."""
         known = [self.table.get(self.key_of(t), ("", "")) for t in tensors if t.is_floating_point()]
@@ -42,6 +46,8 @@ def _kind(name, kinds, numbers):
         return BELOW
     if name in BETWEEN:
         return UNIT
+    if name in ("tanh", "erf"):
+        return INSIDE
     first = kinds[0] if kinds else ""
     if name in ("exp", "exp2"):
         return UNIT if first == BELOW else ABOVE
@@ -56,7 +62,9 @@ def _of_signs(name, kinds, numbers):
     """The same, of operators that keep what is known of all they are given."""
     first, one = kinds[0], set(kinds)
     if name == "rsub" and len(kinds) == 1 and numbers[:1] == [1.0]:
-        return UNIT if first == UNIT else ABOVE if first == BELOW else ""
+        return {UNIT: UNIT, BELOW: ABOVE, INSIDE: ABOVE}.get(first, "")
+    if INSIDE in one:
+        return _of_inside(name, one, numbers)
     if name in MOVING:
         return first if len(one) == 1 else ABOVE if BELOW not in one else ""
     if name == "neg":
@@ -74,6 +82,17 @@ def _of_signs(name, kinds, numbers):
     if name in ("clamp", "clamp_min", "clamp_max"):
         return first if first != BELOW and all(v >= 0 for v in numbers) else ""
     return ""
+
+
+def _of_inside(name, kinds, numbers):
+    """The same, of numbers that may be 0, and never reach 1."""
+    if name in ("neg", "abs", "square", *MOVING) and kinds == {INSIDE}:
+        return INSIDE
+    if name == "pow" and numbers and numbers[0] >= 1:
+        return INSIDE
+    if name == "mul" and kinds <= {INSIDE, UNIT} and all(abs(v) <= 1 for v in numbers):
+        return INSIDE
+    return ABOVE if name == "add" and kinds == {INSIDE} and numbers[:1] == [1.0] else ""
 
 
 def _sum(name, kinds, numbers):

@@ -46,6 +46,8 @@ def wanted(obs, case):
             names.append("weight_decay")
         if obs.penalised:
             names.append("penalty")
+        if obs.decayed:
+            names.append("decay_by_hand")
     if diverged and any(loss < 0.0 for loss in obs.losses) and obs.classes_outside:
         names.append("labels")
     if obs.outlier.ratio > 1e3:
@@ -118,6 +120,7 @@ def _trials_for_flatness(obs, case):
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
+    names += ["start"] if obs.faint else []
     return ["baseline", *names]
 
 

@@ -172,7 +172,8 @@ def hard_trip(reading, history):
         if not reading.skipped:
             return "gradient"
         if reading.scale is None:  # the scale at which the step would be sane is not known
-            return "skipped" if history.stuck() else ""
+            due = history.streak == STUCK or history.streak in TESTED_STREAKS
+            return "skipped" if due and history.stuck() else ""
         return "skipped" if history.streak in TESTED_STREAKS or history.stuck() else ""
     if reading.skipped and (history.stuck() or (reading.scale is not None and reading.scale < 1.0)):
         return "skipped"

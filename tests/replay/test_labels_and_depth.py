@@ -40,12 +40,20 @@ def test_targets_beyond_a_binary_cross_entropy(present: float, lr: float) -> Non
         assert "0 to 255" in finding.evidence[0]
 
 
-def test_labels_that_another_loss_has_no_end_for() -> None:
+@pytest.mark.parametrize("form", ["by the logits alone", "by its logarithms"])
+def test_labels_that_a_loss_written_out_has_no_end_for(form: str) -> None:
+    """Where the logarithms of the probabilities are seen the labels are convicted at once, else by trying others."""
     model = loops.mlp(outputs=4)
     batches = [(x, y.repeat(1, 4)) for x, y in binary(-1.0, 1.0)]
     optimizer = torch.optim.SGD(model.parameters(), 1.0, momentum=0.9)
-    finding = loops.watched(model, functional.multilabel_soft_margin_loss, batches, optimizer)
-    assert (finding.cause, finding.certainty, finding.module) == ("bad-labels", "by counterfactual", LOSS)
+
+    def by_logits(p: Tensor, y: Tensor) -> Tensor:
+        return (functional.softplus(p) - y * p).mean()
+
+    loss = by_logits if form == "by the logits alone" else functional.multilabel_soft_margin_loss
+    finding = loops.watched(model, loss, batches, optimizer)
+    how = "by counterfactual" if loss is by_logits else "proved"
+    assert (finding.cause, finding.certainty, finding.module) == ("bad-labels", how, LOSS)
 
 
 def test_a_likelihood_may_fall_below_zero() -> None:
