@@ -11,6 +11,7 @@ from . import labels, observing, trees
 from .entry import DECAYS, before_steps, parameters_of, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
+from .widened import Widened
 
 ROUNDS = 3
 OUTSIZED = 3.0
@@ -113,6 +114,26 @@ class Counterfactuals:
     def smaller(self):
         return self._run("with all weights a tenth as large", once=self._shrink)
 
+    def wide(self):
+        return self._run("with float32 in place of half precision", around=Widened)
+
+    def modes(self):
+        return self._run("with every module left in the mode of the first of them", around=_modes_kept)
+
+    def kept(self):
+        return self._run("with gradients cleared once a step", around=self._cleared_once)
+
+    def faster(self):
+        for factor in (100.0, 1e4):
+            text = "with the learning rate times %g" % factor
+            trial = replace(self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f)), factor=factor)
+            if trial.learns:
+                break
+        return trial
+
+    def positive(self):
+        return self._run("with the magnitudes of all weights", once=self._magnitudes)
+
     def clip(self):
         return self._run("with the gradient norm clipped to 1", around=self._clipping)
 
@@ -200,6 +221,44 @@ class Counterfactuals:
         self.replayer.restore(self.timeline[0])
         for layer, weight in zip(layers, evened):
             layer.weight.copy_(weight)
+
+    def _magnitudes(self):
+        for parameter in self.replayer.state.parameters():
+            if not parameter.is_complex():
+                parameter.abs_()
+
+    @contextlib.contextmanager
+    def _cleared_once(self):
+        """The first zero_grad() after each optimizer step counts; those between two backward() of one step do not."""
+        things = self.optimizers + self.replayer.roots
+        old, due = [(thing, vars(thing).get("zero_grad")) for thing in things], [True]
+
+        def clear(original):
+            def zero_grad(*args, **kwargs):
+                if due[0]:
+                    original(*args, **kwargs)
+                due[0] = False
+
+            return zero_grad
+
+        def wrap(_optimizer, original):
+            def step(*args, **kwargs):
+                due[0] = True
+                return original(*args, **kwargs)
+
+            return step
+
+        for thing in things:
+            object.__setattr__(thing, "zero_grad", clear(thing.zero_grad))
+        try:
+            with wrapped_steps(self.optimizers, wrap):
+                yield
+        finally:
+            for thing, method in old:
+                if method is None:
+                    object.__delattr__(thing, "zero_grad")
+                else:
+                    object.__setattr__(thing, "zero_grad", method)
 
     def _without_steps(self):
         return wrapped_steps(self.optimizers, lambda _optimizer, _step: lambda *args, **kwargs: None)
@@ -303,6 +362,17 @@ def _paths(batch):
     return found
 
 
+@contextlib.contextmanager
+def _modes_kept():
+    """train() and eval() change nothing."""
+    original = torch.nn.Module.train
+    setattr(torch.nn.Module, "train", lambda self, mode=True: self)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(torch.nn.Module, "train", original)  # noqa: B010
+
+
 def _multiplies(module):
     weight = getattr(module, "weight", None)
     return isinstance(weight, torch.nn.Parameter) and weight.dim() > 1 and not isinstance(module, torch.nn.Embedding)
@@ -343,13 +413,22 @@ def _trial(what, losses, rounds, bad):
     """The Trial of so many rounds: how it began, and (after the first round: the median loss of) how it ended."""
     steps = len(losses) // rounds
     known = [v for v in losses if v is not None and is_finite(v)]
-    first, last = (known[0], known[-1]) if known else (None, None)
+    few = SEVERAL if len(known) >= 5 * SEVERAL else 1
+    first, last = (_middle(known[:few]), _middle(known[-few:])) if known else (None, None)
     if rounds > 1 and not bad and known:
-        last = sorted(known[-steps:])[len(known[-steps:]) // 2]
+        last = _middle(known[-steps:])
     again = " (%d times over)" % rounds if rounds > 1 else ""
     course = "go bad too" if bad else _course(first, last)
     text = "%s the same %d steps%s %s" % (what, steps or len(losses), again, course)
     return Trial(not bad, first, last, text, len(losses), least=min(known) if known else None)
+
+
+SEVERAL = 5
+"""Losses of batches differ: of many steps the first and the last few are taken together."""
+
+
+def _middle(values):
+    return sorted(values)[len(values) // 2]
 
 
 def _course(first, last):

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from . import crooked, entry, labels, live, logic, logic_training, observing, opreplay, trials, vendor
+from . import crooked, entry, labels, live, logic, logic_changes, observing, opreplay, trials, vendor
 from .counterfactual import Counterfactuals, OutOfTimeError
 from .finding import OPTIMIZER
 from .observations import Observations
@@ -26,6 +26,9 @@ FURTHER = 10.0
 ALWAYS = ("fp16-overflow", "fp16-accumulation", "compiler", "zero-grad")
 """What a step does by itself, whatever the weights are: where the looks at a training found it late, it was there."""
 
+LATE = (*trials.HARD, "rounded")
+"""Trips of which nobody knows whether step 0 would have tripped as well."""
+
 SHADOW = "the step in float64 beside it"
 
 
@@ -45,7 +48,7 @@ class Diagnosis:
     def _since(self, finding):
         """The same of step 0, where that one can be run again and shows the same: nobody had looked at it."""
         first = self.case.steps[0]
-        if self.again or finding.cause not in ALWAYS or self.case.trip in trials.HARD or first.number != 0:
+        if self.again or finding.cause not in ALWAYS or self.case.trip in LATE or first.number != 0:
             return finding
         if self.case.saved.number == 0 or first.slot is None:
             return finding
@@ -89,9 +92,10 @@ class Diagnosis:
         else:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
-            if obs.root is None and run.recorder.low and _off(run.value, obs.shadow_loss):
+            if obs.root is None and run.recorder.low:
                 again = self.replayer.recorded(case.saved, seconds=case.seconds, apart=ROUNDING)
-                obs = replace(obs, lost_digits=again.recorder.first_apart)
+                off = _off(run.value, obs.shadow_loss)
+                obs = replace(obs, low=True, lost_digits=again.recorder.first_apart, loss_is_off=off)
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
@@ -132,6 +136,7 @@ class Diagnosis:
             rate_grew=self._rate_grew(timeline),
             depth=observing.depth(run, self.replayer.roots),
             decayed=run.recorder.events.decayed,
+            modes_changed=observing.changed_mode(timeline[0].slot, self.state, run.places.names),
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
         )
 
@@ -259,6 +264,7 @@ class Diagnosis:
             past_infinity=run.entry.past_infinity,
             optimizers=len(self.state.optimizers),
             stale=len(run.entry.stale),
+            dropped=run.entry.dropped,
             reused=run.entry.reused,
             inherited=run.entry.inherited,
             lone=events.lone or (),
@@ -273,6 +279,7 @@ class Diagnosis:
             outlier=observing.outlier(case.steps, inputs),
             light=case.light,
             growth=trials.growth(losses, case.history.weights, shadow_loss),
+            live_growth=trials.growth(losses, case.history.weights, None),
             batch_size=observing.batch_size(args, kwargs),
             checked=("the step again under the recorder",) + ((SHADOW,) if run.recorder.shadows.alive else ()),
             not_checked=() if run.recorder.shadows.alive else ("%s: %s" % (SHADOW, run.recorder.shadows.why),),
@@ -365,7 +372,7 @@ class Diagnosis:
         try:
             if obs.diverged or case.trip == "flat":
                 obs = replace(obs, idle=tuple(runner.idle()))
-                names = [] if logic_training.changes_by_itself(obs) == "larger" else names
+                names = [] if logic_changes.changes_by_itself(obs) == "larger" else names
             for name in names:
                 done[name] = getattr(runner, name)()
                 if _ends_the_search(name, done):

@@ -58,9 +58,10 @@ class Entry:
 
     `stale`: ids of parameters whose gradient still held what was left before another optimizer's step when backward
     added to it. `inherited`: backward added to a gradient from before the step; `reused`: to one with which its own
-    optimizer had stepped. `cleared`: backward gave gradients that were not 0, and the optimizer found none.
-    `past_infinity`: it stepped although the scaler had found a gradient that is not finite. `gradients`: what each step
-    found, through `read` (a float64 shadow for instance), if that is given.
+    optimizer had stepped. `dropped`: a gradient of the same step had been cleared before any optimizer saw it.
+    `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped
+    although the scaler had found a gradient that is not finite. `gradients`: what each step found, through `read` (a
+    float64 shadow for instance), if that is given.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
@@ -69,6 +70,7 @@ class Entry:
         self.stale, self._left = set(), set()
         self.reused, self._used = False, set()
         self.inherited, self._met = False, set()
+        self.dropped = False
         self._alive, self._stack = set(), contextlib.ExitStack()
 
     def __enter__(self):
@@ -91,6 +93,7 @@ class Entry:
             if key in self._left and is_alive(parameter):
                 self.stale.add(key)
             self.reused = self.reused or (key in self._used and is_alive(parameter))
+            self.dropped = self.dropped or (key in self._alive and not is_alive(parameter))
             if key not in self._alive:
                 with referee.alone(), torch.no_grad():
                     if grad.layout == torch.strided and bool(grad.any()):

@@ -1,6 +1,6 @@
 """Observations -> Finding: rules in order, each a pure function that gives a finding or None. The first one wins."""
 
-from . import logic_once, logic_operator, logic_range, logic_scaling, logic_training
+from . import logic_once, logic_operator, logic_range, logic_scaling, logic_still, logic_training
 from .finding import Finding
 
 RULES = (
@@ -8,7 +8,7 @@ RULES = (
     logic_training.explained_error,
     logic_training.weights_bad_from_the_start,
     logic_training.bad_table,
-    logic_training.left_from_before,
+    logic_still.left_from_before,
     logic_scaling.never_scaled,
     logic_scaling.clipped_while_scaled,
     logic_scaling.depends_on_scale,
@@ -31,6 +31,7 @@ RULES = (
     logic_operator.hidden_in_a_calm_step,
     logic_training.divergence,
     logic_range.raw_input,
+    logic_training.negative_start,
     logic_operator.underflow,
     logic_operator.impossible_label,
     logic_operator.bad_label,
@@ -39,12 +40,13 @@ RULES = (
     logic_operator.singular_gradient,
     logic_operator.division,
     logic_scaling.stuck_scale,
-    logic_training.cleared_too_early,
+    logic_still.cleared_too_early,
     logic_range.swallowed,
-    logic_scaling.gradients_lost,
     logic_range.lost_digits,
-    logic_training.asleep_from_the_start,
-    logic_training.dead,
+    logic_scaling.gradients_lost,
+    logic_still.asleep_from_the_start,
+    logic_still.rounded_away,
+    logic_still.dead,
     logic_range.constant_past_half,
     logic_range.half_range,
     logic_range.wide_range,

@@ -38,14 +38,18 @@ def lost_digits(obs):
     """Nothing left the range, and yet the loss is another one in float64: digits were lost on the way."""
     if not obs.lost_digits or obs.bad or obs.error or not obs.losses:
         return None
+    wide, same = obs.trial("wide"), obs.trial("baseline")
+    revived = bool(wide and same and same.stands_still and wide.revives(same))
     name, (module, phase, source), gap = obs.lost_digits
+    if not (revived or obs.loss_is_off or (obs.grads.lost > 0.5 and phase == "forward")):
+        return None
     told = "the loss is %s; with the step in float64 it is %s" % (number(obs.losses[-1]), number(obs.shadow_loss))
     line = "the first result that is off by more than a tenth is that of %s of %s: by %.0f %%, and nothing is too large"
     return found(
         obs,
         "fp16-accumulation",
-        "suspected",
-        (told, line % (name, module, 100 * gap)),
+        "by counterfactual" if revived else "suspected",
+        (told, line % (name, module, 100 * gap), *((same.text, wide.text) if revived else ())),
         "keep sums of many terms, and small differences of large numbers, in float32",
         module=module,
         phase=phase,

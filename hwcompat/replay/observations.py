@@ -158,6 +158,7 @@ class Observations:
     not_checked: Tuple[str, ...] = ()
     audit: Any = None
     growth: float = 1.0
+    live_growth: float = 1.0
     diverged: bool = False
     foreign: Tuple[str, ...] = ()
     past_half: Any = None
@@ -196,6 +197,10 @@ class Observations:
     classes_outside: bool = False
     decayed: bool = False
     lost_digits: Any = None
+    loss_is_off: bool = False
+    low: bool = False
+    dropped: bool = False
+    modes_changed: str = ""
     faint: str = ""
 
     def trial(self, name):

@@ -195,7 +195,9 @@ DEEP = 8
 def depth(run, roots):
     """(module, how many times larger its output is than its input, rounds) of the loop, or of the row of blocks of one
     kind, through which values grow most."""
-    return max([steepest_loop(run), *_rows(run, roots)], key=lambda found: found[1])
+    called = [(name, calls) for name, calls in run.places.calls.items() if calls >= DEEP and name in run.places.sizes]
+    loops = [(name, run.places.sizes[name][1] / run.places.sizes[name][0], calls) for name, calls in called]
+    return max([steepest_loop(run), *loops, *_rows(run, roots)], key=lambda found: found[1])
 
 
 def _rows(run, roots):
@@ -221,6 +223,13 @@ def faint(run, roots):
 def growing(run):
     """The modules whose output was more than ten times their input."""
     return tuple(name for name, gain in run.places.gains.items() if gain > 10.0)
+
+
+def changed_mode(slot, state, names):
+    """The name of the first module with buffers that was trained, or not, when the slot was taken, and is not, or is,
+    now; ''."""
+    pairs = zip(state.modules, slot.rest["modes"])
+    return next((names.get(id(m), "") for m, mode in pairs if m.training != mode and m._buffers), "")
 
 
 FAINT = 0.3

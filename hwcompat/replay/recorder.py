@@ -17,6 +17,7 @@ from .copies import cloned, copied
 from .shadow import Shadows, is_float, key_of, storage_of
 from .signs import Signs
 from .trees import is_plain
+from .widened import LOW
 
 POOLED = frozenset(("pooled",))
 """Taint of what was computed over samples: no single sample or label is to blame for it."""
@@ -27,8 +28,6 @@ DRAWN = frozenset(("drawn",))
 
 GRADIENTS = frozenset(("gradients",))
 """Taint of what backward gave: what is computed from it comes after the loss, whatever it looks like."""
-
-LOW = (torch.float16, torch.bfloat16)
 
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""

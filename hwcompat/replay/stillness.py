@@ -4,9 +4,13 @@ import torch
 
 from . import tripwire
 from .entry import decay_of
+from .widened import LOW
 
 MOSTLY = 0.9
 SLOW = 1e-4
+CREEPING = 1e-5
+"""Steps of usual trainings change weights by about 1e-3 of their size (A. Karpathy, CS231n, Neural Networks 3)."""
+
 LOOKS = 3
 """How often a look may lead to a re-run that finds nothing; after that it is not asked again."""
 
@@ -33,6 +37,7 @@ class Looks:
 
     def __init__(self, optimizers, scaler):
         self.optimizers, self.scaler = optimizers, scaler
+        self.rates, self.steady = [], False
         self.taken, self.scale_tested, self.lone, self.endless = 0, False, False, False
 
     def trip(self, step, history, slot, gradients, parameters):
@@ -46,6 +51,7 @@ class Looks:
         return found
 
     def _due(self, step, history, slot, gradients, parameters):
+        self._watch_rates()
         scaled = bool(getattr(self.scaler, "_enabled", False))
         stepped = moved(slot, parameters)
         if stepped and scaled and not self.scale_tested and not history.streak:
@@ -64,6 +70,9 @@ class Looks:
             return "lone"
         if not tripwire.learns(history.losses) and any(drowned(optimizer) for optimizer in self.optimizers):
             return "eps" if step >= ENOUGH else ""
+        stands = step >= 4 * ENOUGH and not tripwire.learns(history.losses) and max(self.rates, default=0.0) > 0.0
+        if stands and rounded_away(slot, parameters) > MOSTLY:
+            return "rounded"
         if not stepped:
             return "still" if self.optimizers else ""
         ratio = update_ratio(slot, parameters) if scaled else None
@@ -73,7 +82,19 @@ class Looks:
             return ""
         if tripwire.flat(history.losses):
             return "flat"
+        if tripwire.flat(history.losses, 0.7) and self._creeps(slot, parameters):
+            return "slow"
         return "leftovers" if carries(slot) and not tripwire.learns(history.losses) else ""
+
+    def _creeps(self, slot, parameters):
+        """Whether a step moves the weights by next to nothing, at a rate that nobody changes: no warm-up."""
+        ratio = update_ratio(slot, parameters)
+        return self.steady and ratio is not None and 0.0 < ratio < CREEPING
+
+    def _watch_rates(self):
+        """Keeps whether every learning rate is what it was at the look before."""
+        rates = [float(group.get("lr") or 0.0) for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.steady, self.rates = rates == self.rates, rates
 
     def _decay(self):
         """The largest share of the weights that a weight decay alone takes away at every step."""
@@ -128,6 +149,16 @@ def least_live(gradients):
     """The largest share of zeros in any one gradient of more than a few elements."""
     dense = [g for g in gradients if g.layout == torch.strided and g.numel() >= 16]
     return max([float((g == 0).float().mean()) for g in dense] or [0.0])
+
+
+def rounded_away(slot, parameters):
+    """The share of half-precision weights with a gradient that are, bit for bit, what they were before the step."""
+    saved = {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+    low = [p for p in parameters if p.dtype in LOW and p.grad is not None and p.grad.layout == torch.strided]
+    pairs = [(p.detach(), saved[id(p)], p.grad != 0) for p in low if id(p) in saved]
+    live = sum(int(alive.sum()) for _now, _before, alive in pairs)
+    same = sum(int(((now == before) & alive).sum()) for now, before, alive in pairs)
+    return same / live if live else 0.0
 
 
 def carries(slot):

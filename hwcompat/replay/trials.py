@@ -1,8 +1,8 @@
 """Which counterfactuals can decide anything about a bad step, in the order of the rules."""
 
-from .logic_training import ASLEEP
+from .logic_still import ASLEEP
 from .opfacts import EXPONENTIAL
-from .tripwire import is_finite
+from .tripwire import began, is_finite
 
 STEEP = 10.0
 """Values that a loop, or a row of blocks, makes so many times larger make the gradient larger by as much."""
@@ -25,49 +25,54 @@ def wanted(obs, case):
         return []
     if obs.trip == "zero gradients":
         return _trials_for_silence(obs, case)
-    if obs.trip in ("shrinks", "erases"):
-        return ["baseline", "weight_decay"]
-    if obs.trip == "eps":
-        return ["baseline", "smaller_eps"]
+    if obs.trip in ALONE:
+        return ["baseline", ALONE[obs.trip]]
     if obs.trip == "leftovers":
         return ["baseline", *_leftovers(obs)] if _leftovers(obs) else []
     if obs.trip == "flat":
         return _trials_for_flatness(obs, case)
-    if obs.trip not in HARD + ("diverges",):
-        return []
-    facts, names = obs.optimizer, []
-    diverged = obs.diverged
-    if diverged:
-        if obs.reused or any(grad is not None for _p, grad in case.saved.slot.grads):
-            names.append("zero_grad")
-        if obs.stale:
-            names.append("stale")
-        if facts.weight_decay * facts.lr > 0.1:
-            names.append("weight_decay")
-        if obs.penalised:
-            names.append("penalty")
-        if obs.decayed:
-            names.append("decay_by_hand")
-    if diverged and any(loss < 0.0 for loss in obs.losses) and obs.classes_outside:
-        names.append("labels")
+    return _trials_for_a_bad_step(obs, case) if obs.trip in (*HARD, "diverges") else []
+
+
+ALONE = {"shrinks": "weight_decay", "erases": "weight_decay", "eps": "smaller_eps", "slow": "faster"}
+"""Trips that ask for one change only."""
+
+
+def _trials_for_a_bad_step(obs, case):
+    names = _of_the_loop(obs, case) if obs.diverged else []
     if obs.outlier.ratio > 1e3:
         names.append("outlier")
     if obs.input_max > 10.0:
         names.append("input")
     recurrent = bool(obs.root and obs.root.calls >= MANY)
-    if (
-        obs.weight_outlier[1] > UNUSUAL
-        and not (recurrent and diverged)
-        and (not case.timeline or case.timeline[0].number == 0)
-    ):
+    from_the_start = not case.timeline or case.timeline[0].number == 0
+    if obs.weight_outlier[1] > UNUSUAL and not (recurrent and obs.diverged) and from_the_start:
         names.append("init")
     if obs.step == 0 and obs.root and obs.replay and obs.replay.limit > 1e6:
         names.append("smaller")
-    if diverged:
+        if obs.root.negative and obs.root.weights_in and obs.replay.first_finite is False:
+            names.append("positive")
+    if obs.diverged:
         if recurrent or obs.depth[1] > STEEP or (_spike(obs.gradient_norms) and not obs.rate_grew):
             names.append("clip")
         names.append("lr")
     return names
+
+
+def _of_the_loop(obs, case):
+    """What the loop may do to gradients, weights and labels that lets a training run away."""
+    facts = obs.optimizer
+    asked = (
+        ("zero_grad", obs.reused or any(grad is not None for _p, grad in case.saved.slot.grads)),
+        ("stale", obs.stale),
+        ("weight_decay", facts.weight_decay * facts.lr > 0.1),
+        ("modes", obs.modes_changed),
+        ("kept", obs.dropped and obs.optimizers == 1),
+        ("penalty", obs.penalised),
+        ("decay_by_hand", obs.decayed),
+        ("labels", obs.classes_outside and any(loss < 0.0 for loss in obs.losses)),
+    )
+    return [name for name, reason in asked if reason]
 
 
 def _spike(norms):
@@ -89,9 +94,9 @@ def runs_away(obs):
         and obs.replay.limit > 1e6
         and (obs.root.op in EXPONENTIAL if not obs.replay.first_finite else obs.replay.true_max > 1e38)
     )
-    return (
-        obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(obs.growth > 10.0 or obs.trip == "diverges" or wide)
-    )
+    narrow = obs.root and obs.replay and obs.replay.limit < 1e6  # then float64 tells of this step, not of those before
+    grew = obs.live_growth if narrow else obs.growth
+    return obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(grew > 10.0 or obs.trip == "diverges" or wide)
 
 
 def _trials_for_silence(obs, case):
@@ -121,6 +126,8 @@ def _trials_for_flatness(obs, case):
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     names += ["start"] if obs.faint else []
+    names += ["wide"] if obs.low else []
+    names += ["kept"] if obs.dropped and obs.optimizers == 1 else []
     return ["baseline", *names]
 
 
@@ -133,9 +140,10 @@ def _moved_far(case):
 def growth(losses, weights, shadow_loss):
     """How many times the loss, or the norm of the weights, grew since the first step."""
     found = [1.0]
-    if losses and is_finite(losses[0]):
+    first = began(losses)
+    if first is not None:
         known = [abs(v) for v in losses + ((shadow_loss,) if shadow_loss is not None else ()) if is_finite(v)]
-        found.append(max(known) / max(abs(losses[0]), 1e-2))
+        found.append(max(known) / first)
     norms = [v for v in weights if v is not None and is_finite(v)]
     if len(norms) > 1 and norms[0]:
         found.append(max(norms) / norms[0])

@@ -189,10 +189,10 @@ def diverges(history):
     leaps while the weights grow."""
     if _leaps(history):
         return True
-    recent = history.losses[-PERIOD:]
-    if len(recent) < 4 or any(v is None or not is_finite(v) for v in recent + history.losses[:1]):
+    recent, first = history.losses[-PERIOD:], began(history.losses)
+    if len(recent) < 4 or first is None or any(v is None or not is_finite(v) for v in recent):
         return False
-    losses, first = recent, max(abs(history.losses[0]), 1e-2)
+    losses = recent
     last = [abs(v) for v in losses[-4:]]  # a loss without a lower end runs away below 0
     if last[-1] > GROWTH * first and all(a < b for a, b in zip(last, last[1:])):
         return True
@@ -201,9 +201,21 @@ def diverges(history):
     return losses[-1] >= sorted(recent)[PERIOD // 2]
 
 
+LEAST = 1e-2
+"""What a first loss counts for at least when later ones are measured against it."""
+
+
+def began(losses):
+    """What later losses are measured against; None where the first one is no number."""
+    if not losses or losses[0] is None or not is_finite(losses[0]):
+        return None
+    return max(abs(losses[0]), LEAST)
+
+
 def exploded(losses):
     """Whether the loss is GROWTH times the first one, so that the other wires will have it."""
-    return bool(losses) and None not in (losses[0], losses[-1]) and losses[-1] > GROWTH * max(abs(losses[0]), 1e-2)
+    first = began(losses)
+    return first is not None and losses[-1] is not None and losses[-1] > GROWTH * first
 
 
 LEAPS, WINDOW = 4, 32
@@ -211,9 +223,10 @@ LEAPS, WINDOW = 4, 32
 
 def _leaps(history):
     """Whether the loss is above LEVEL times the first again and again, and the weights are LEVEL times as large."""
-    if len(history.losses) < WINDOW or history.losses[0] is None:
+    first = began(history.losses)
+    if len(history.losses) < WINDOW or first is None:
         return False
-    level = LEVEL * max(abs(history.losses[0]), 1e-2)
+    level = LEVEL * first
     leaps = sum(v is not None and is_finite(v) and v > level for v in history.losses[-WINDOW:])
     if leaps < LEAPS:  # asked first: it is what a sound training answers with no, and it is the cheaper question
         return False
@@ -233,13 +246,13 @@ def shrinks(history):
 FLAT = 0.9
 
 
-def flat(losses):
-    """Whether the loss is about where it began, or above: the medians of the first and of the last steps."""
+def flat(losses, share=FLAT):
+    """Whether the loss is above this share of where it began: the medians of the first and of the last steps."""
     known = [v for v in losses if v is not None and is_finite(v)]
     few = min(8, len(known) // 2)
     if few < 4 or not min(known) > 0.0:
         return False
-    return sorted(known[-few:])[few // 2] > FLAT * sorted(known[:few])[few // 2]
+    return sorted(known[-few:])[few // 2] > share * sorted(known[:few])[few // 2]
 
 
 def learns(losses):
