@@ -2,6 +2,7 @@
 
 from . import opfacts
 from .logic_operator import HALF_LIMIT
+from .tripwire import learns
 from .verdicts import birth_line, found, number
 
 
@@ -41,7 +42,9 @@ def lost_digits(obs):
     wide, same = obs.trial("wide"), obs.trial("baseline")
     revived = bool(wide and same and same.stands_still and wide.revives(same))
     name, (module, phase, source), gap = obs.lost_digits
-    if not (revived or obs.loss_is_off or (obs.grads.lost > 0.5 and phase == "forward")):
+    off = obs.loss_is_off and obs.trip in ("flat", "slow", "leftovers")
+    drowned = obs.grads.lost > 0.5 and phase == "forward" and gap > 1.0
+    if not (revived or ((off or drowned) and not learns(obs.losses))):
         return None
     told = "the loss is %s; with the step in float64 it is %s" % (number(obs.losses[-1]), number(obs.shadow_loss))
     line = "the first result that is off by more than a tenth is that of %s of %s: by %.0f %%, and nothing is too large"
