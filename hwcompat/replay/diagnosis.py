@@ -356,7 +356,8 @@ class Diagnosis:
             obs = self._began(obs, timeline)
         if case.trip == "flat" and timeline[0].number == 0 and not case.not_replayable:
             start = self.replayer.recorded(timeline[0], shadow=False)
-            obs = replace(obs, faint=observing.faint(start, self.replayer.roots))
+            faint = observing.faint(start, self.replayer.roots)
+            obs = replace(obs, faint=faint, penalised=_penalised(start), decayed=start.recorder.events.decayed)
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs

@@ -121,6 +121,7 @@ def _library_remedy(way):
         "deterministic cuDNN": "torch.backends.cudnn.benchmark = False, deterministic = True",
         "decomposed into simpler operators": "compute this operation in float32, or write its formula out",
         "as a product with a matrix of zeros and ones": "gather these rows in another way, or in float32",
+        "softmax written out": "compute this softmax as exp(x - max) / sum, or in float32",
         "with the lowest finite number in place of -inf": "mask with torch.finfo(scores.dtype).min instead of -inf",
         "attention written out": "use the math attention: torch.nn.attention.sdpa_kernel(SDPBackend.MATH)",
     }.get(way, "use another torch build")

@@ -77,7 +77,7 @@ def _revives(obs, trial, same):
 def _told_apart(obs, name, trial):
     """Scaled inputs may change what the loss is measured in, and few gradients are 0 in many a healthy net: then the
     changed training must itself learn."""
-    return name not in ("input", "lr") or obs.grads.zero > 0.5 or trial.learns
+    return name not in ("input", "lr", "faster") or obs.grads.zero > 0.5 or trial.learns
 
 
 STILL = {
@@ -86,13 +86,26 @@ STILL = {
     "erases": "the decay alone takes more than a fifth of the weights away at every step",
     "eps": "eps is several times every root of a mean square that it is added to, and cuts each step by as much",
     "flat": "the loss is where it began",
-    "slow": "a step changes the weights by less than 1e-5 of their size",
+    "slow": "a step changes the weights by less than 1e-4 of their size",
     "leftovers": "backward adds to gradients with which the optimizer has stepped before",
 }
 """Trips of trainings that stand still, and what is seen of them."""
 
 
-QUIET = ("zero_grad", "stale", "kept", "faster", "weight_decay", "smaller_eps", "input", "init", "start", "lr")
+QUIET = (
+    "penalty",
+    "decay_by_hand",
+    "zero_grad",
+    "stale",
+    "kept",
+    "faster",
+    "weight_decay",
+    "smaller_eps",
+    "input",
+    "init",
+    "start",
+    "lr",
+)
 """Changes that can bring back a gradient that vanished."""
 
 

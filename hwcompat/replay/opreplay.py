@@ -107,9 +107,23 @@ def other_ways(operator):
         ways.append(("as a product with a matrix of zeros and ones", _by_a_product(operator)))
     if operator.name in opfacts.SOFTMAX and any(bool((t == float("-inf")).any()) for t in _floats(operator)):
         ways.append(("with the lowest finite number in place of -inf", operator.run(_lowest)))
+    if operator.name in ("_softmax", "_log_softmax"):
+        ways.append(("softmax written out", _softmax(operator)))
     if not opfacts.is_basic(operator.name):
         ways.append(("decomposed into simpler operators", _decomposed(operator)))
     return [(name, out) for name, out in ways if out is not None]
+
+
+def _softmax(operator):
+    """exp(x - max) / sum, or its logarithm, by operators of one element each and a sum: no unit computes it at once."""
+    try:
+        x, dim = operator.args[:2]
+        with referee.quiet(operator.device):
+            away = x - x.amax(dim, keepdim=True)
+            total = away.exp().sum(dim, keepdim=True)
+            return away.exp() / total if operator.name == "_softmax" else away - total.log()
+    except Exception:
+        return None
 
 
 def _floats(operator):

@@ -8,11 +8,15 @@ from .widened import LOW
 
 MOSTLY = 0.9
 SLOW = 1e-4
-CREEPING = 1e-5
+CREEPING = 1e-4
 """Steps of usual trainings change weights by about 1e-3 of their size (A. Karpathy, CS231n, Neural Networks 3)."""
 
 LOOKS = 3
 """How often a look may lead to a re-run that finds nothing; after that it is not asked again."""
+
+
+LATE = 32
+"""The step from which on LOOKS are counted anew: by then a training shows what it does."""
 
 
 ENOUGH = 8
@@ -42,9 +46,12 @@ class Looks:
 
     def trip(self, step, history, slot, gradients, parameters):
         """Why this step is to be looked into, or an empty string."""
+        if step == LATE:  # what was looked into early may have been looked into too early
+            self.taken = 0
         if self.taken >= LOOKS or not parameters or tripwire.exploded(history.losses):
             return ""
-        found = "shrinks" if self._decay() > 0.01 and tripwire.shrinks(history) else ""
+        shrinks = self._decay() > 0.01 and tripwire.shrinks(history) and not tripwire.learns(history.losses)
+        found = "shrinks" if shrinks else ""
         if not found and (is_due(step) or not step):
             found = self._due(step, history, slot, gradients, parameters)
         self.taken += bool(found) and found not in ONCE
@@ -80,10 +87,10 @@ class Looks:
             return "still"
         if step < 4 * ENOUGH:
             return ""
-        if tripwire.flat(history.losses):
-            return "flat"
         if tripwire.flat(history.losses, 0.7) and self._creeps(slot, parameters):
             return "slow"
+        if tripwire.flat(history.losses):
+            return "flat"
         return "leftovers" if carries(slot) and not tripwire.learns(history.losses) else ""
 
     def _creeps(self, slot, parameters):

@@ -86,6 +86,9 @@ def _spike(norms):
     return max(before) < 10.0 * middle and max(last) > 100.0 * middle
 
 
+CALM = 5
+
+
 def runs_away(obs):
     """Whether the steps before were part of it: the loss or the weights grew, or float32 itself was too narrow."""
     wide = (
@@ -94,8 +97,10 @@ def runs_away(obs):
         and obs.replay.limit > 1e6
         and (obs.root.op in EXPONENTIAL if not obs.replay.first_finite else obs.replay.true_max > 1e38)
     )
-    narrow = obs.root and obs.replay and obs.replay.limit < 1e6  # then float64 tells of this step, not of those before
-    grew = obs.live_growth if narrow else obs.growth
+    # Of a type that is too narrow, or a point without a value after calm steps, float64 tells of this step alone.
+    narrow = obs.root and obs.replay and obs.replay.limit < 1e6
+    point = obs.root and obs.replay and obs.replay.first_finite is False and len(obs.losses) > CALM
+    grew = obs.live_growth if narrow or point else obs.growth
     return obs.step > 0 and obs.trip in HARD + ("diverges",) and bool(grew > 10.0 or obs.trip == "diverges" or wide)
 
 
@@ -126,6 +131,8 @@ def _trials_for_flatness(obs, case):
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     names += ["start"] if obs.faint else []
+    names += ["penalty"] if obs.penalised else []
+    names += ["decay_by_hand"] if obs.decayed else []
     names += ["wide"] if obs.low else []
     names += ["kept"] if obs.dropped and obs.optimizers == 1 else []
     return ["baseline", *names]
