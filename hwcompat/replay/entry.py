@@ -70,7 +70,7 @@ class Entry:
         self.stale, self._left = set(), set()
         self.reused, self._used = False, set()
         self.inherited, self._met = False, set()
-        self.dropped = False
+        self.dropped, self._versions = False, {}
         self._alive, self._stack = set(), contextlib.ExitStack()
 
     def __enter__(self):
@@ -93,7 +93,10 @@ class Entry:
             if key in self._left and is_alive(parameter):
                 self.stale.add(key)
             self.reused = self.reused or (key in self._used and is_alive(parameter))
-            self.dropped = self.dropped or (key in self._alive and not is_alive(parameter))
+            # Between two looks at different weights (sharpness-aware steps) gradients are cleared for good reason.
+            moved = self._versions.get(key) != parameter._version
+            self.dropped = self.dropped or (key in self._alive and not is_alive(parameter) and not moved)
+            self._versions[key] = parameter._version
             if key not in self._alive:
                 with referee.alone(), torch.no_grad():
                     if grad.layout == torch.strided and bool(grad.any()):

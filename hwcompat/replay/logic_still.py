@@ -40,6 +40,8 @@ def dead(obs):
     if obs.trip not in STILL:
         return None
     same = obs.trial("baseline")
+    if same and same.learns:
+        return None
     if obs.trip != "zero gradients" and not (same and _still(obs, same)):
         return None  # a decay that takes weights away while the model learns does what it is for
     if obs.trip == "flat" and changes_by_itself(obs) == "smaller":

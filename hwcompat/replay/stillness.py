@@ -46,8 +46,8 @@ class Looks:
 
     def trip(self, step, history, slot, gradients, parameters):
         """Why this step is to be looked into, or an empty string."""
-        if step == LATE:  # what was looked into early may have been looked into too early
-            self.taken = 0
+        if step == LATE and not tripwire.learns(history.losses):
+            self.taken = 0  # what was looked into early may have been looked into too early
         if self.taken >= LOOKS or not parameters or tripwire.exploded(history.losses):
             return ""
         shrinks = self._decay() > 0.01 and tripwire.shrinks(history) and not tripwire.learns(history.losses)
