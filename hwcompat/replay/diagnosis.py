@@ -1,6 +1,7 @@
 """From a trip to a finding: which runs are made, in which order. The rules (module logic) only see what came out."""
 
 import functools
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -124,7 +125,8 @@ class Diagnosis:
         if birth is None or birth.args is None:
             return True
         size = observing.root_facts(birth, run, (), obs.batch_size).shadow_max
-        return not 0.75 < size / max(obs.root.shadow_max, 1e-300) < 1.5
+        # The weights are the same, for those steps were left out: with the same scale the two agree but for rounding.
+        return not math.isclose(size, obs.root.shadow_max, rel_tol=0.01)
 
     def _began(self, obs, timeline):
         """What the first step at hand shows, before anything had grown."""

@@ -53,7 +53,7 @@ def _unalignable(birth):
 
 def outside_0_and_1(name, args):
     """(least, largest) target of a binary cross entropy, where one is no probability; None elsewhere."""
-    if name not in BETWEEN_0_AND_1 or len(args) < 2 or not args[1].numel():
+    if name not in BETWEEN_0_AND_1 or len(args) < 2 or not args[1].is_floating_point() or not args[1].numel():
         return None
     least, largest = float(args[1].min()), float(args[1].max())
     edge = 4.0 * torch.finfo(args[1].dtype).eps  # of a soft target that was rounded a few times
