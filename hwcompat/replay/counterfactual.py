@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Set
 import torch
 
 from . import labels, observing, trees
-from .entry import DECAYS, before_steps, parameters_of, wrapped_steps
+from .entry import DECAYS, before_steps, parameters_of, wrapped, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
 from .widened import Widened
@@ -67,11 +67,10 @@ class Counterfactuals:
             norms.append(_norm(parameters))
         return norms
 
-    def decay_by_hand(self):
-        return self.penalty()
-
     def penalty(self):
         return self._run("without the part of each gradient that points along its weights", around=self._along)
+
+    decay_by_hand = penalty
 
     def eps(self):
         return self._run("with eps at least 1e-4", around=self._with_groups("eps", lambda v: max(v, 1e-4)))
@@ -80,10 +79,17 @@ class Counterfactuals:
         return self._run("with eps at most 1e-8", around=self._with_groups("eps", lambda v: min(v, 1e-8)))
 
     def lr(self):
-        for factor in (0.1, 0.01, 1e-4, 1e-8, 1e-12):
+        return self._first_rate((0.1, 0.01, 1e-4, 1e-8, 1e-12), lambda trial: trial.better)
+
+    def faster(self):
+        return self._first_rate((100.0, 1e4), lambda trial: trial.learns)
+
+    def _first_rate(self, factors, enough):
+        """The trial of the first of these factors of the learning rate that is `enough`, or of the last one."""
+        for factor in factors:
             text = "with the learning rate times %g" % factor
             trial = replace(self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f)), factor=factor)
-            if trial.better:
+            if enough(trial):
                 break
         return trial
 
@@ -122,14 +128,6 @@ class Counterfactuals:
 
     def kept(self):
         return self._run("with gradients cleared once a step", around=self._cleared_once)
-
-    def faster(self):
-        for factor in (100.0, 1e4):
-            text = "with the learning rate times %g" % factor
-            trial = replace(self._run(text, around=self._with_groups("lr", lambda v, f=factor: v * f)), factor=factor)
-            if trial.learns:
-                break
-        return trial
 
     def positive(self):
         return self._run("with the magnitudes of all weights", once=self._magnitudes)
@@ -230,10 +228,9 @@ class Counterfactuals:
     @contextlib.contextmanager
     def _cleared_once(self):
         """The first zero_grad() after each optimizer step counts; those between two backward() of one step do not."""
-        things = self.optimizers + self.replayer.roots
-        old, due = [(thing, vars(thing).get("zero_grad")) for thing in things], [True]
+        due = [True]
 
-        def clear(original):
+        def clearing(_thing, original):
             def zero_grad(*args, **kwargs):
                 if due[0]:
                     original(*args, **kwargs)
@@ -241,24 +238,16 @@ class Counterfactuals:
 
             return zero_grad
 
-        def wrap(_optimizer, original):
+        def stepping(_optimizer, original):
             def step(*args, **kwargs):
                 due[0] = True
                 return original(*args, **kwargs)
 
             return step
 
-        for thing in things:
-            object.__setattr__(thing, "zero_grad", clear(thing.zero_grad))
-        try:
-            with wrapped_steps(self.optimizers, wrap):
-                yield
-        finally:
-            for thing, method in old:
-                if method is None:
-                    object.__delattr__(thing, "zero_grad")
-                else:
-                    object.__setattr__(thing, "zero_grad", method)
+        things = self.optimizers + self.replayer.roots
+        with wrapped(things, "zero_grad", clearing), wrapped_steps(self.optimizers, stepping):
+            yield
 
     def _without_steps(self):
         return wrapped_steps(self.optimizers, lambda _optimizer, _step: lambda *args, **kwargs: None)

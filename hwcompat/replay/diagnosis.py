@@ -69,8 +69,9 @@ class Diagnosis:
             return self._compiled()
         skipped = case.skipped and case.trip != "weights"  # a skip that left bad weights behind kept nothing away
         scale = 1.0 if skipped else None
-        self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds)
         hard = case.trip in trials.HARD
+        apart = None if hard else ROUNDING
+        self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds, apart=apart)
         if case.skipped and case.stuck and run.error is None and self._skipped_for_the_scale(run):
             return replace(self._common(run), scale_stuck=True)
         if case.trip == "skipped" and not run.bad and run.error is None:
@@ -94,9 +95,8 @@ class Diagnosis:
             obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
             obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
             if obs.root is None and run.recorder.low:
-                again = self.replayer.recorded(case.saved, seconds=case.seconds, apart=ROUNDING)
                 off = _off(run.value, obs.shadow_loss)
-                obs = replace(obs, low=True, lost_digits=again.recorder.first_apart, loss_is_off=off)
+                obs = replace(obs, low=True, lost_digits=run.recorder.first_apart, loss_is_off=off)
             self.replayer.restore(case.saved)
             obs = replace(obs, zero_matrices=observing.zero_matrices(self.replayer.roots))
             self.replayer.restore(case.steps[0])
@@ -137,6 +137,7 @@ class Diagnosis:
             penalised=_penalised(run),
             rate_grew=self._rate_grew(timeline),
             depth=observing.depth(run, self.replayer.roots),
+            faint=observing.faint(run, self.replayer.roots),
             decayed=run.recorder.events.decayed,
             modes_changed=observing.changed_mode(timeline[0].slot, self.state, run.places.names),
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
@@ -354,12 +355,8 @@ class Diagnosis:
         done = {}
         timeline = case.steps
         obs = replace(obs, diverged=trials.runs_away(obs))
-        if obs.diverged and not case.not_replayable:
+        if not case.not_replayable and (obs.diverged or (case.trip == "flat" and timeline[0].number == 0)):
             obs = self._began(obs, timeline)
-        if case.trip == "flat" and timeline[0].number == 0 and not case.not_replayable:
-            start = self.replayer.recorded(timeline[0], shadow=False)
-            faint = observing.faint(start, self.replayer.roots)
-            obs = replace(obs, faint=faint, penalised=_penalised(start), decayed=start.recorder.events.decayed)
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs

@@ -18,21 +18,26 @@ def decay_of(group):
 
 
 @contextlib.contextmanager
-def wrapped_steps(optimizers, wrap):
-    """optimizer.step is `wrap(optimizer, step)` inside; afterwards it is what it was."""
+def wrapped(things, name, wrap):
+    """The method `name` of each thing is `wrap(thing, method)` inside; afterwards it is what it was."""
     replaced = []
-    for optimizer in optimizers:
-        original = optimizer.step
-        replaced.append((optimizer, vars(optimizer).get("step")))
-        optimizer.step = functools.wraps(original)(wrap(optimizer, original))
+    for thing in things:
+        original = getattr(thing, name)
+        replaced.append((thing, vars(thing).get(name)))
+        setattr(thing, name, functools.wraps(original)(wrap(thing, original)))
     try:
         yield
     finally:
-        for optimizer, old in replaced:
+        for thing, old in replaced:
             if old is None:
-                del optimizer.step
+                delattr(thing, name)
             else:
-                optimizer.step = old
+                setattr(thing, name, old)
+
+
+def wrapped_steps(optimizers, wrap):
+    """optimizer.step is `wrap(optimizer, step)` inside; afterwards it is what it was."""
+    return wrapped(optimizers, "step", wrap)
 
 
 def before_steps(optimizers, action):

@@ -55,9 +55,7 @@ def outside_0_and_1(name, args):
     """(least, largest) target of a binary cross entropy, where one is no probability; None elsewhere."""
     if name not in BETWEEN_0_AND_1 or len(args) < 2 or not args[1].is_floating_point() or not args[1].numel():
         return None
-    least, largest = float(args[1].min()), float(args[1].max())
-    edge = 4.0 * torch.finfo(args[1].dtype).eps  # of a soft target that was rounded a few times
-    return (least, largest) if least < -edge or largest > 1.0 + edge else None
+    return _no_probabilities(float(args[1].min()), float(args[1].max()), args[1].dtype)
 
 
 def of_a_written_out(tensors, below, complements, from_batch):
@@ -67,10 +65,13 @@ def of_a_written_out(tensors, below, complements, from_batch):
     """
     for n, m in ((0, 1), (1, 0)):
         if len(tensors) == 2 and below[n] and complements[m] and from_batch[m] and tensors[m].numel():
-            least, largest = 1.0 - float(tensors[m].max()), 1.0 - float(tensors[m].min())
-            edge = 4.0 * torch.finfo(tensors[m].dtype).eps
-            return (least, largest) if least < -edge or largest > 1.0 + edge else None
+            return _no_probabilities(1.0 - float(tensors[m].max()), 1.0 - float(tensors[m].min()), tensors[m].dtype)
     return None
+
+
+def _no_probabilities(least, largest, dtype):
+    edge = 4.0 * torch.finfo(dtype).eps  # of a soft target that was rounded a few times
+    return (least, largest) if least < -edge or largest > 1.0 + edge else None
 
 
 def classes_outside(steps, is_label):

@@ -3,6 +3,9 @@
 from .finding import DATA, LOSS, OPTIMIZER
 from .verdicts import found, number
 
+STEEP = 10.0
+"""Values that a loop, or a row of blocks, makes so many times larger make the gradient larger by as much."""
+
 PROBABILITIES = "bring the labels into 0 .. 1: for others the loss has no lower end"
 
 
@@ -85,9 +88,9 @@ def growth_line(obs):
     return "the loss went %s" % " ... ".join([losses[0], ", ".join(losses[1:])]) if len(losses) > 1 else ""
 
 
-def place_of(obs, cause):
-    if cause == "batch-statistics":
-        return obs.modes_changed
-    if cause in ("input-scale", "bad-labels"):
-        return DATA if cause == "input-scale" else LOSS
-    return obs.root.module if obs.root else ""
+def spot_of(obs, cause):
+    """Phase and module of a cause that a change told."""
+    if cause not in PHASE_OF:
+        return {"phase": "optimizer", "module": OPTIMIZER}
+    known = {"input-scale": DATA, "bad-labels": LOSS, "batch-statistics": obs.modes_changed}
+    return {"phase": PHASE_OF[cause], "module": known.get(cause, obs.root.module if obs.root else "")}

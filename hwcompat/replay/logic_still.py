@@ -1,7 +1,7 @@
 """Rules about trainings that stand still: nothing is bad, and nothing is learnt."""
 
 from .finding import OPTIMIZER
-from .logic_changes import CHANGES, PHASE_OF, by_itself, changes_by_itself, place_of
+from .logic_changes import CHANGES, by_itself, changes_by_itself, spot_of
 from .verdicts import found, number
 
 ASLEEP = 0.98
@@ -56,8 +56,7 @@ def dead(obs):
                 "by counterfactual",
                 (STILL[obs.trip] or still, _of_the_start(obs, name), same.text, trial.text),
                 remedy,
-                phase=PHASE_OF.get(cause, "optimizer"),
-                module=place_of(obs, cause) if cause in PHASE_OF else OPTIMIZER,
+                **spot_of(obs, cause),
             )
     return None
 
@@ -73,7 +72,7 @@ def _of_the_start(obs, name):
 
 def _revives(obs, trial, same):
     """Where every step is known to be a fraction of what it would be, less of a difference tells enough."""
-    return trial.better and trial.lower_than(same, 0.85 if obs.trip in ("eps", "erases") else 0.7)
+    return trial.revives(same, 0.85) if obs.trip in ("eps", "erases") else trial.revives(same)
 
 
 def _told_apart(obs, name, trial):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .finding import DATA, LOSS, OPTIMIZER
-from .logic_changes import CHANGES, PHASE_OF, PROBABILITIES, by_itself, changes_by_itself, growth_line, place_of
+from .logic_changes import CHANGES, PROBABILITIES, STEEP, by_itself, changes_by_itself, growth_line, spot_of
 from .logic_operator import underflow
 from .messages import ERRORS
 from .opfacts import DIVIDING
@@ -185,7 +185,7 @@ TINY = 1e-3
 def _grows_with_depth(obs, trial):
     """Whether no usual learning rate helps, a bounded gradient does, and the very first weights let values grow."""
     clipped = obs.trial("clip")
-    return bool(clipped and clipped.finite and trial.factor <= TINY and obs.depth[2] >= 8 and obs.depth[1] > 10.0)
+    return bool(clipped and clipped.finite and trial.factor <= TINY and obs.depth[1] > STEEP)
 
 
 def _deep(obs, trial):
@@ -255,7 +255,6 @@ def divergence(obs):
                 "by counterfactual",
                 lines,
                 remedy,
-                phase=PHASE_OF.get(cause, "optimizer"),
-                module=place_of(obs, cause) if cause in PHASE_OF else OPTIMIZER,
+                **spot_of(obs, cause),
             )
     return None

@@ -75,9 +75,9 @@ class Trial:
             return self.finite
         return self.last <= 2.0 * abs(self.first) + 1e-12
 
-    def revives(self, baseline):
+    def revives(self, baseline, share=0.7):
         """Whether a training that stood still learns with the change: finite, and a far lower loss than without it."""
-        return self.better and self.lower_than(baseline, 0.7)
+        return self.better and self.lower_than(baseline, share)
 
     @property
     def learns(self):

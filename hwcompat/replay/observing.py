@@ -310,10 +310,9 @@ def full_mask(name, tensors, producers, args):
     for tensor in tensors:
         if tensor.is_floating_point() and bool((tensor == float("inf")).any()):
             return True  # a mask of the wrong sign: an infinity that was computed would be the birth itself
-        if tensor.is_floating_point() and tensor.numel() and tensor.dim():
-            masked = tensor == float("-inf")
-            if any(bool(masked.all(d).any()) for d in opfacts.softmax_dimensions(name, args)):
-                return True
+        solid = tensor.is_floating_point() and tensor.numel() and tensor.dim()
+        if solid and opfacts.hides_a_row(tensor == float("-inf"), name, args):
+            return True
         if tensor.dtype == torch.bool and tensor.dim() and bool((~tensor).all(-1).any()):
             return True
     return False

@@ -82,8 +82,13 @@ SOFTMAX = words(
 
 def softmax_dimensions(name, args):
     """The dimensions over which an operator of SOFTMAX normalises."""
-    given = args[1] if name in SOFTMAX and "scaled_dot_product" not in name and len(args) > 1 else -1
+    given = args[1] if name in SOFTMAX and not is_attention(name) and len(args) > 1 else -1
     return list(given) if isinstance(given, (list, tuple)) else [given]
+
+
+def hides_a_row(masked, name, args):
+    """Whether `masked` holds for all that an operator of SOFTMAX normalises together somewhere."""
+    return any(bool(masked.all(d).any()) for d in softmax_dimensions(name, args))
 
 
 STATISTICS = words(

@@ -204,9 +204,9 @@ def examine(birth, silent=False, device="cpu"):
 
 def _only_masked(birth, inputs):
     """Whether only an attention mask, or masked scores, hold infinities, those are -inf, and no row is all masked."""
-    if birth.name in ("_softmax", "_log_softmax", "_safe_softmax", "logsumexp"):
+    if birth.name in opfacts.SOFTMAX and not attention.is_attention(birth.name):
         masked = inputs[0] == float("-inf")
-        whole = any(bool(masked.all(d).any()) for d in opfacts.softmax_dimensions(birth.name, birth.args))
+        whole = opfacts.hides_a_row(masked, birth.name, birth.args)
         return not whole and bool((masked | torch.isfinite(inputs[0])).all())
     mask = birth.kwargs.get("attn_mask")
     others = [t for t in birth.args if isinstance(t, torch.Tensor) and t.dtype in referee.FLOATS]

@@ -10,9 +10,7 @@ ABOVE, UNIT, BELOW, INSIDE = "above 0", "between 0 and 1", "below 0", "between -
 
 LOG_PROBABILITIES = opfacts.words("_log_softmax log_sigmoid_forward")
 BETWEEN = opfacts.words("sigmoid _softmax _safe_softmax")
-MOVING = opfacts.words(
-    "_to_copy clone cat stack _unsafe_view gather index index_select mean slice_backward contiguous amax amin max min"
-)
+MOVING = opfacts.words("_to_copy clone cat stack _unsafe_view gather index index_select mean amax amin max min")
 """Give numbers that they were given, or means of them."""
 
 

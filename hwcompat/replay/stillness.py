@@ -142,6 +142,11 @@ def is_due(step):
     return step > 0 and step & (step - 1) == 0
 
 
+def _copies(slot):
+    """id of a live tensor -> its copy at the start of the step."""
+    return {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+
+
 def zero_share(gradients):
     """The share of gradient elements that are exactly 0, taken over tensors by their size; 0.0 without gradients."""
     dense = [g for g in gradients if g.layout == torch.strided and g.numel()]
@@ -160,7 +165,7 @@ def least_live(gradients):
 
 def rounded_away(slot, parameters):
     """The share of half-precision weights with a gradient that are, bit for bit, what they were before the step."""
-    saved = {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+    saved = _copies(slot)
     low = [p for p in parameters if p.dtype in LOW and p.grad is not None and p.grad.layout == torch.strided]
     pairs = [(p.detach(), saved[id(p)], p.grad != 0) for p in low if id(p) in saved]
     live = sum(int(alive.sum()) for _now, _before, alive in pairs)
@@ -175,14 +180,14 @@ def carries(slot):
 
 def moved(slot, parameters):
     """Whether any parameter that is to be trained is not, bit for bit, what it was at the start of the step."""
-    saved = {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+    saved = _copies(slot)
     pairs = [(p.detach(), saved[id(p)]) for p in parameters if p.requires_grad and id(p) in saved]
     return not pairs or any(not torch.equal(now, before) for now, before in pairs)
 
 
 def update_ratio(slot, parameters):
     """|w now - w at the start| / |w| over the parameters with a gradient; None where nothing can be compared."""
-    saved = {id(live): copy for live, copy in zip(slot.live, slot.saved)}
+    saved = _copies(slot)
     pairs = [(p.detach(), saved[id(p)]) for p in parameters if p.grad is not None and id(p) in saved]
     if not pairs:
         return None

@@ -1,11 +1,9 @@
 """Which counterfactuals can decide anything about a bad step, in the order of the rules."""
 
+from .logic_changes import STEEP
 from .logic_still import ASLEEP
 from .opfacts import EXPONENTIAL
 from .tripwire import began, is_finite
-
-STEEP = 10.0
-"""Values that a loop, or a row of blocks, makes so many times larger make the gradient larger by as much."""
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
@@ -69,7 +67,7 @@ def _of_the_loop(obs, case):
         ("modes", obs.modes_changed),
         ("kept", obs.dropped and obs.optimizers == 1),
         ("penalty", obs.penalised),
-        ("decay_by_hand", obs.decayed),
+        ("decay_by_hand", obs.decayed and not obs.penalised),
         ("labels", obs.classes_outside and any(loss < 0.0 for loss in obs.losses)),
     )
     return [name for name, reason in asked if reason]
@@ -87,6 +85,7 @@ def _spike(norms):
 
 
 CALM = 5
+"""So many losses tell whether the steps before were calm."""
 
 
 def runs_away(obs):
@@ -132,7 +131,7 @@ def _trials_for_flatness(obs, case):
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     names += ["start"] if obs.faint else []
     names += ["penalty"] if obs.penalised else []
-    names += ["decay_by_hand"] if obs.decayed else []
+    names += ["decay_by_hand"] if obs.decayed and not obs.penalised else []
     names += ["wide"] if obs.low else []
     names += ["kept"] if obs.dropped and obs.optimizers == 1 else []
     return ["baseline", *names]
