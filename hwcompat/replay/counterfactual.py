@@ -36,6 +36,7 @@ class Counterfactuals:
         self.deadline = deadline
         self.left_behind = [p for p in replayer.state.parameters() if id(p) in stale]
         self.optimizers = replayer.state.optimizers
+        self.own_scale = 1.0
 
     def baseline(self):
         """The same steps with nothing changed."""
@@ -46,6 +47,15 @@ class Counterfactuals:
 
     def stale(self):
         return self._run("with the gradients that each optimizer leaves on the others cleared", around=self._clearing)
+
+    def unscaled(self):
+        def divide(optimizer):
+            for parameter in parameters_of(optimizer):
+                if parameter.grad is not None:
+                    parameter.grad.div_(self.own_scale)
+
+        text = "with the gradients divided by %g, by which the loss was multiplied," % self.own_scale
+        return self._run(text, around=lambda: before_steps(self.optimizers, divide))
 
     def weight_decay(self):
         return self._run("without weight decay", around=self._without_decay)

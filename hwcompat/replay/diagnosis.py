@@ -139,6 +139,7 @@ class Diagnosis:
             depth=observing.depth(run, self.replayer.roots),
             faint=observing.faint(run, self.replayer.roots),
             decayed=run.recorder.events.decayed,
+            own_scale=run.recorder.events.own_scale if run.entry.as_given else 0.0,
             modes_changed=observing.changed_mode(timeline[0].slot, self.state, run.places.names),
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
         )
@@ -295,8 +296,11 @@ class Diagnosis:
         batch_bad = observing.bad_batch(sources, inputs, birth)
         weights = "" if batch_bad else next((n for n, _t in sources if not n.startswith(("batch", "table "))), "")
         if weights:
+            ended = live.bad_tables(self.state.roots)
             self.replayer.restore(self.case.saved)
             weights = next(iter(live.bad_weights(self.state.roots, buffers=True)), "")
+            only_read = weights in ended and live.same(ended[weights], live.bad_tables(self.state.roots).get(weights))
+            obs = replace(obs, only_read=only_read)
         self.birth = birth
         table = observing.bad_table(sources, run) if birth is None else ()
         problem = labels.problem(run, birth)
@@ -369,6 +373,7 @@ class Diagnosis:
         runner = Counterfactuals(
             self.replayer, timeline, observing.model_inputs(self.run), obs.outlier, self.run.entry.stale, deadline
         )
+        runner.own_scale = obs.own_scale
         try:
             if obs.diverged or case.trip == "flat":
                 obs = replace(obs, idle=tuple(runner.idle()))

@@ -3,6 +3,7 @@ gradients that depend on the loss scale."""
 
 import contextlib
 import functools
+import math
 
 import torch
 
@@ -66,7 +67,8 @@ class Entry:
     optimizer had stepped. `dropped`: a gradient of the same step had been cleared before any optimizer saw it.
     `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped
     although the scaler had found a gradient that is not finite. `gradients`: what each step found, through `read` (a
-    float64 shadow for instance), if that is given.
+    float64 shadow for instance), if that is given. `as_given`: the gradients that the last optimizer found were as
+    long as backward had made them.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
@@ -77,6 +79,7 @@ class Entry:
         self.inherited, self._met = False, set()
         self.dropped, self._versions = False, {}
         self._alive, self._stack = set(), contextlib.ExitStack()
+        self.as_given, self._lengths = False, {}
 
     def __enter__(self):
         self._stack.enter_context(wrapped_steps(self.optimizers, self._wrapped))
@@ -102,10 +105,11 @@ class Entry:
             moved = self._versions.get(key) != parameter._version
             self.dropped = self.dropped or (key in self._alive and not is_alive(parameter) and not moved)
             self._versions[key] = parameter._version
-            if key not in self._alive:
-                with referee.alone(), torch.no_grad():
-                    if grad.layout == torch.strided and bool(grad.any()):
-                        self._alive.add(key)
+            with referee.alone(), torch.no_grad():
+                dense = grad.layout == torch.strided
+                self._lengths.setdefault(key, []).append(_length([grad]) if dense else 0.0)
+                if key not in self._alive and dense and bool(grad.any()):
+                    self._alive.add(key)
 
         return hook
 
@@ -131,6 +135,9 @@ class Entry:
         parameters = parameters_of(optimizer)
         grads = [p.grad for p in parameters if p.grad is not None]
         dense = [g for g in grads if g.layout == torch.strided]
+        once = [p for p in parameters if len(self._lengths.get(id(p), ())) == 1 and p.grad is not None]
+        given = sum(self._lengths[id(p)][0] ** 2 for p in once) ** 0.5
+        self.as_given = given > 0.0 and math.isclose(given, _length([p.grad for p in once]), rel_tol=1e-3)
         lived = self._alive & {id(p) for p in parameters}
         self.cleared = bool(lived) and len(dense) == len(grads) and not any(bool(g.any()) for g in dense)
         self._alive -= lived

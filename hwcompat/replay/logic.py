@@ -13,6 +13,7 @@ RULES = (
     logic_scaling.clipped_while_scaled,
     logic_scaling.depends_on_scale,
     logic_once.compiler,
+    logic_once.failed_launch,
     logic_once.not_reproduced,
     logic_once.departed,
     logic_operator.intermittent,

@@ -54,6 +54,11 @@ CHANGES = (
         "zero-grad",
         "clear all gradients before each backward(): one loss leaves some on the other optimizer's",
     ),
+    (
+        "unscaled",
+        "scaler-misuse",
+        "divide the gradients by the loss scale before the optimizer steps, at a time when they are there",
+    ),
     ("kept", "zero-grad", "optimizer.zero_grad() once a step: not between the backward() of its parts"),
     (
         "modes",

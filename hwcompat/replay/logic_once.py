@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from .finding import DATA, LOSS
+from .messages import FAILURES
 from .verdicts import found, number
 
 TEST_THE_CARD = "test this card (hwcompat probe --level full, a GPU memory test); if it happens again, replace it"
@@ -86,6 +87,25 @@ def not_reproduced(obs):
         TEST_THE_CARD,
         kind="transient",
         phase=_live_phase(obs, module),
+        module=module,
+    )
+
+
+def failed_launch(obs):
+    """A kernel was ended by the driver, and from the same state the same step goes through."""
+    if obs.error is None or obs.reproduced or obs.not_replayable:
+        return None
+    kind, text, phase, module = obs.error
+    if not any(part in text for part in FAILURES):
+        return None
+    return found(
+        obs,
+        "hardware",
+        "suspected",
+        ("%s: %s" % (kind, text), "run again from the same state the step goes through, twice"),
+        TEST_THE_CARD,
+        kind="transient",
+        phase=phase,
         module=module,
     )
 

@@ -7,6 +7,7 @@ from .logic_changes import CHANGES, PROBABILITIES, STEEP, by_itself, changes_by_
 from .logic_operator import underflow
 from .messages import ERRORS
 from .opfacts import DIVIDING
+from .trials import UNUSUAL
 from .tripwire import WINDOW
 from .verdicts import birth_line, found, number
 
@@ -128,6 +129,9 @@ def weights_bad_from_the_start(obs):
     """A weight was not finite before the first step that was watched."""
     if not obs.weights_bad or obs.step > 0:
         return None
+    if obs.only_read:
+        where = "the buffer %s, which the step reads and never writes, holds non-finite values" % obs.weights_bad
+        return _bad_sample(obs, "suspected", (where, "what a net only reads is data"), None)
     return found(
         obs,
         "initialisation",
@@ -257,4 +261,23 @@ def divergence(obs):
                 remedy,
                 **spot_of(obs, cause),
             )
-    return None
+    return _unit_of_the_loss(obs)
+
+
+def _unit_of_the_loss(obs):
+    """No learning rate helps, and the very first loss of usual inputs and weights is enormous: so are its units."""
+    trial = obs.trial("lr")
+    if trial is None or trial.better or not abs(trial.first or 0.0) > NEVER or obs.input_max > 100.0:
+        return None
+    if obs.weight_outlier[1] > UNUSUAL or obs.depth[1] > STEEP:
+        return None
+    told = "the loss of step 0 is %s already, of inputs up to %s and weights of a usual size"
+    return found(
+        obs,
+        "input-scale",
+        "suspected",
+        (birth_line(obs) if obs.root else "", told % (number(trial.first), number(obs.input_max)), trial.text),
+        "measure targets and errors in units in which they are about 1: divide by the deviation, not by the variance",
+        phase="loss",
+        module=LOSS,
+    )

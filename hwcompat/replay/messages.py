@@ -1,5 +1,15 @@
-"""What torch's own exceptions say about a cause: (part of the message, cause, the change to make)."""
+"""What exceptions say about a cause."""
 
+FAILURES = (
+    "unspecified launch failure",
+    "illegal instruction",
+    "hardware stack error",
+    "STATUS_EXECUTION_FAILED",
+)
+"""Parts of messages with which a driver or its libraries end a kernel. Of wrong code the same step gives them again.
+Wrong addresses are left out: more often than a card, a race between kernels is to blame for them."""
+
+# (part of the message, cause, the change to make)
 ERRORS = (
     (
         "Expected more than 1 spatial element",

@@ -130,6 +130,7 @@ class Observations:
     batch_bad: Optional[Tuple[str, int, bool]] = None
     label_problem: Optional[Tuple[str, Optional[int]]] = None
     weights_bad: str = ""
+    only_read: bool = False
     root: Optional[Root] = None
     replay: Optional[OpEvidence] = None
     shadow_alive: bool = False
@@ -196,6 +197,7 @@ class Observations:
     targets: Any = None
     classes_outside: bool = False
     decayed: bool = False
+    own_scale: float = 0.0
     lost_digits: Any = None
     loss_is_off: bool = False
     low: bool = False

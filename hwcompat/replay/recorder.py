@@ -5,6 +5,7 @@ remembers which births its content goes back to; a finite output forgets them, s
 the birth too. Births are told in order of time over forward, backward and optimizer.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, FrozenSet, Optional, Tuple
 
@@ -28,6 +29,9 @@ DRAWN = frozenset(("drawn",))
 
 GRADIENTS = frozenset(("gradients",))
 """Taint of what backward gave: what is computed from it comes after the loss, whatever it looks like."""
+
+LEAST_SCALE = 2.0**7
+"""A loss that is multiplied by a power of two from here on is scaled: nobody weighs losses so."""
 
 KEPT = 12
 """Births whose inputs are kept; later ones are counted only."""
@@ -71,6 +75,7 @@ class Events:
     lone: Optional[Tuple[str, str]] = None
     targets: Optional[Tuple[Any, ...]] = None
     decayed: bool = False
+    own_scale: float = 0.0
 
 
 class Recorder(TorchDispatchMode):
@@ -284,6 +289,8 @@ class Recorder(TorchDispatchMode):
             events.unscaled = True
         elif self.scale is not None and name == "mul" and spot[1] == "backward" and not events.scaled:
             events.scaled = any(t is self.scale or _same(t, self.scale) for t in args if isinstance(t, torch.Tensor))
+        if name == "mul" and spot[1] == "backward" and not events.own_scale:
+            events.own_scale = self._own_scale(args)
         if (
             name in ("mul_", "_foreach_mul_", "clamp_", "_foreach_mul", "div_")
             and not events.unscaled
@@ -294,6 +301,15 @@ class Recorder(TorchDispatchMode):
             added = [t for t in tree_flatten(args[1])[0] if isinstance(t, torch.Tensor)]
             made_of_weights = bool(added) and all(self.taint.get(_key(t)) == WEIGHTS for t in added)
             events.decayed = events.decayed or (made_of_weights and self._on_gradients(args))
+
+    def _own_scale(self, args):
+        """The power of two that a step multiplied its loss by before backward(), without a scaler; else 0.0."""
+        if len(args) != 2 or not isinstance(args[0], torch.Tensor) or args[0].numel() != 1 or self.scale is not None:
+            return 0.0
+        factor = args[1] if isinstance(args[1], (int, float)) else args[1].detach()
+        if self.producer.get(_key(args[0])) != "ones_like" or getattr(factor, "numel", lambda: 1)() != 1:
+            return 0.0
+        return float(factor) if float(factor) >= LEAST_SCALE and math.frexp(float(factor))[0] == 0.5 else 0.0
 
     def _on_gradients(self, args):
         """Whether what an in-place operator writes to are gradients of parameters."""

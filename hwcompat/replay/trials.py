@@ -63,6 +63,7 @@ def _of_the_loop(obs, case):
     asked = (
         ("zero_grad", obs.reused or any(grad is not None for _p, grad in case.saved.slot.grads)),
         ("stale", obs.stale),
+        ("unscaled", obs.own_scale),
         ("weight_decay", facts.weight_decay * facts.lr > 0.1),
         ("modes", obs.modes_changed),
         ("kept", obs.dropped and obs.optimizers == 1),

@@ -207,9 +207,8 @@ class Watch:
     clone_batches = False
 
     def _some_parameters(self):
-        """One parameter stands for all: a loop clears the gradients of all, or of none."""
-        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return groups[0]["params"][:1] if groups else []
+        """One parameter of each optimizer: a loop clears all gradients of one, or none of them."""
+        return [p for o in self.optimizers for group in o.param_groups[:1] for p in group["params"][:1]]
 
     def _slot(self):
         """The slot for this step: the oldest one that neither the ring nor the anchors need."""

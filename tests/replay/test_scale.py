@@ -351,3 +351,32 @@ def test_a_saturated_start_in_float32_is_no_underflow() -> None:
     batches = [(x, (y > 0).float()) for x, y in loops.pairs(20)]
     finding = loops.watched(model, lambda p, y: nn.functional.mse_loss(p.sigmoid(), y), batches, optimizer)
     assert finding.cause == "initialisation"
+
+
+@pytest.mark.parametrize(
+    ("scale", "undone", "lr", "cause"),
+    [
+        (1024.0, False, 0.05, "scaler-misuse"),
+        (1024.0, True, 0.05, None),
+        (1024.0, True, 50.0, "learning-rate"),
+        (1000.0, False, 0.05, "learning-rate"),
+    ],
+)
+def test_a_loss_scale_of_ones_own(scale: float, undone: bool, lr: float, cause: str | None) -> None:
+    """A power of two whose gradients nobody divides again; other factors are weights of a loss."""
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9)
+
+    def step(batch: Any) -> Tensor:
+        x, y = batch
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        (loss * scale).backward()
+        for parameter in model.parameters():
+            if undone and parameter.grad is not None:
+                parameter.grad /= scale
+        optimizer.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.pairs(30))
+    assert (finding.cause if finding else None) == cause

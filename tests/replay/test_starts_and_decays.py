@@ -186,8 +186,12 @@ def test_a_training_whose_own_check_raises_once_it_has_run_away() -> None:
     assert finding.cause == "learning-rate"
 
 
-@pytest.mark.parametrize("told", ["CUDA error: uncorrectable ECC error encountered", "something else"])
-def test_an_exception_of_the_card_that_does_not_come_back(told: str) -> None:
+ECC, LAUNCH = "CUDA error: uncorrectable ECC error encountered", "CUDA error: unspecified launch failure"
+
+
+@pytest.mark.parametrize(("told", "again"), [(ECC, False), (LAUNCH, False), (LAUNCH, True), ("something else", False)])
+def test_an_exception_of_the_card(told: str, again: bool) -> None:
+    """A launch that fails is the card's only where the same step goes through when it runs again."""
     model = loops.mlp()
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     step = loops.step_of(model, optimizer)
@@ -198,18 +202,26 @@ def test_an_exception_of_the_card_that_does_not_come_back(told: str) -> None:
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if func.overloadpacket.__name__ == "addmm":
                 Card.calls += 1
-                if Card.calls == 8:
+                if Card.calls == 8 or (again and Card.calls > 8):
                     raise RuntimeError(told)
             return func(*args, **(kwargs or {}))
 
     watch = hwcompat.watch(model, optimizer=optimizer)
     with Card():
-        if "ECC" in told:
+        if told in (ECC, LAUNCH) and not again:
             finding = loops.run(watch, step, loops.pairs())
             assert (finding.cause, finding.step, finding.module) == ("hardware", 3, "2")
         else:
             with pytest.raises(RuntimeError, match=told):
                 loops.run(watch, step, loops.pairs())
+
+
+def test_a_loss_in_units_of_a_variance() -> None:
+    """Inputs, weights and outputs are of a usual size, and no learning rate bears errors over 1e-12."""
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    finding = loops.watched(model, lambda p, y: ((p - 1e-6 * y) / 1e-12).square().mean(), loops.pairs(20), optimizer)
+    assert (finding.cause, finding.certainty, finding.module) == ("input-scale", "suspected", "<loss>")
 
 
 @pytest.mark.parametrize("secret", [False, True])

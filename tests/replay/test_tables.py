@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from replay import loops
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 import hwcompat
@@ -269,3 +269,37 @@ def test_rows_that_a_kernel_leaves_unwritten_are_the_librarys() -> None:
     with Kernel():
         finding = loops.run(hwcompat.watch(model, optimizer=optimizer), loops.step_of(model, optimizer), batches)
     assert (finding.cause, finding.step, finding.op) == ("library", 4, "index_add")
+
+
+class Graph(nn.Module):
+    """A net over a table of vectors that it holds itself."""
+
+    def __init__(self, written: bool) -> None:
+        super().__init__()
+        self.register_buffer("nodes", torch.randn(32, 8))
+        self.out = nn.Linear(8, 3)
+        self.written = written
+
+    def forward(self, which: Tensor) -> Tensor:
+        if self.written:
+            with torch.no_grad():
+                self.nodes[which] = 0.9 * self.nodes[which] + 0.1
+        return self.out(self.nodes[which])
+
+
+@pytest.mark.parametrize(("written", "cause"), [(False, "bad-data"), (True, "initialisation")])
+def test_a_bad_number_in_a_buffer(written: bool, cause: str) -> None:
+    """A table that is only looked up is data; one that the net writes to began wrong."""
+    model = Graph(written)
+    model.nodes[3, 2] = float("nan")
+    batches = [(torch.randperm(32), torch.randint(3, (32,))) for _ in range(6)]
+    finding = loops.watched(model, nn.functional.cross_entropy, batches)
+    assert (finding.cause, finding.step) == (cause, 0)
+    assert "nodes" in finding.evidence[0]
+
+
+def test_bad_running_statistics_are_no_data() -> None:
+    norm = nn.BatchNorm1d(8).eval()
+    norm.running_mean[2] = float("nan")
+    finding = loops.watched(nn.Sequential(norm, nn.Linear(8, 1)), nn.functional.mse_loss, loops.pairs())
+    assert (finding.cause, finding.step) == ("initialisation", 0)

@@ -328,3 +328,28 @@ def test_gradients_of_zeros_without_memory_are_no_end_of_the_process(zero: Any) 
     watch = hwcompat.watch(model, optimizer=optimizer)
     finding = loops.run(watch, loops.step_of(model, optimizer), batches)
     assert (finding.cause, finding.step, watch.notes) == ("bad-data", 4, [])
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_a_second_optimizer_whose_gradients_nobody_clears(cleared: bool) -> None:
+    """Its gradients belong to the snapshots, although those of the first optimizer are made anew in every step."""
+    model = nn.ModuleDict({"first": loops.mlp(), "second": loops.mlp()})
+    first = torch.optim.SGD(model["first"].parameters(), 0.05)
+    second = torch.optim.SGD(model["second"].parameters(), 0.05)
+
+    def step(batch: Any) -> Tensor:
+        x, y = batch
+        first.zero_grad()
+        if cleared:
+            second.zero_grad()
+        losses = [nn.functional.mse_loss(model[name](x), y) for name in ("first", "second")]
+        sum(losses).backward()
+        first.step()
+        second.step()
+        return losses[1]
+
+    finding = loops.run(hwcompat.watch(model, optimizer=[first, second]), step, loops.pairs(70))
+    if cleared:
+        assert finding is None
+    else:
+        assert (finding.cause, finding.certainty) == ("zero-grad", "by counterfactual")
