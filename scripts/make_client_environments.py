@@ -59,7 +59,7 @@ def main() -> int:
     for requirements in sorted(LISTS.glob("*.txt")):
         if not arguments.only or requirements.stem.startswith(tuple(arguments.only)):
             target = folder / requirements.stem
-            command = ["--no-deps", "--target", str(target), "--requirement", str(requirements)]
+            command = ["--no-deps", "--no-compile", "--target", str(target), "--requirement", str(requirements)]
             variables = set_by(requirements)
             step(folder, target, lambda command=command, variables=variables: pip(python, *command, **variables))
     return 0

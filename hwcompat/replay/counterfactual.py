@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Set
 
 import torch
 
-from . import labels, observing, trees
+from . import between, labels, observing, trees
 from .entry import DECAYS, before_steps, parameters_of, wrapped, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
@@ -36,7 +36,7 @@ class Counterfactuals:
         self.deadline = deadline
         self.left_behind = [p for p in replayer.state.parameters() if id(p) in stale]
         self.optimizers = replayer.state.optimizers
-        self.own_scale = 1.0
+        self.own_scale, self.modes_kept = 1.0, False
 
     def baseline(self):
         """The same steps with nothing changed."""
@@ -72,7 +72,7 @@ class Counterfactuals:
 
         norms = [_norm(parameters)]
         for saved in self.timeline:
-            self._in_time()
+            self._begins(saved)
             self.replayer.plain(saved, restore=False, around=lambda: before_steps(self.optimizers, nothing))
             norms.append(_norm(parameters))
         return norms
@@ -134,7 +134,11 @@ class Counterfactuals:
         return self._run("with float32 in place of half precision", around=Widened)
 
     def modes(self):
-        return self._run("with every module left in the mode of the first of them", around=_modes_kept)
+        self.modes_kept = True
+        try:
+            return self._run("with every module left in the mode of the first of them", around=_modes_kept)
+        finally:
+            self.modes_kept = False
 
     def kept(self):
         return self._run("with gradients cleared once a step", around=self._cleared_once)
@@ -164,7 +168,7 @@ class Counterfactuals:
     def _round(self, losses, each, batch, around, eager):
         """One pass over the timeline; True where it goes bad."""
         for saved in self.timeline:
-            self._in_time()
+            self._begins(saved)
             if each:
                 each()
             changed = batch(saved) if batch else None
@@ -174,9 +178,12 @@ class Counterfactuals:
                 return True
         return False
 
-    def _in_time(self):
+    def _begins(self, saved):
+        """Before one more step: whether there is time for it, and what the loop did before it."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTimeError
+        if saved.between is not None:
+            between.redo(saved.between, self.replayer.state, modes=not self.modes_kept)
 
     def _clear(self):
         for parameter in self.replayer.state.parameters():

@@ -371,7 +371,7 @@ def division(obs):
         (
             birth_line(obs),
             "it has no finite value for these inputs in float64 either",
-            "an operand is exactly 0" if root.zero_operand else "",
+            "an operand is exactly 0" if root.zero_operand else "an operand is negative" if root.negative else "",
             "it is computed from the labels alone" if root.labels_only else "",
         ),
         "guard the operand: clamp(min=eps), or skip the term where there is nothing to divide by",

@@ -25,6 +25,7 @@ class Saved:
     kwargs: Dict[str, Any]
     python: Any = None
     versions: Tuple[Any, ...] = ()
+    between: Any = None
 
 
 @dataclass

@@ -106,6 +106,7 @@ class Slot:
         self.rest = {
             "tables": old["tables"] if old else [(m, dict(m._parameters), dict(m._buffers)) for m in state.modules],
             "modes": [m.training for m in state.modules],
+            "trained": [(p, p.requires_grad) for p in parameters],
             "optimizers": [_optimizer_states(optimizer, old, n) for n, optimizer in enumerate(state.optimizers)],
             "groups": [_optimizer_groups(optimizer) for optimizer in state.optimizers],
             "scaler": _scaler_values(state.scaler),
@@ -133,6 +134,9 @@ class Slot:
                 _replace(module._parameters, parameters)
                 _replace(module._buffers, buffers)
                 module.training = training
+            for parameter, trained in self.rest["trained"]:
+                if parameter.requires_grad != trained and parameter.is_leaf:
+                    parameter.requires_grad_(trained)
             for saved in zip(self.state.optimizers, self.rest["optimizers"], self.rest["groups"]):
                 _restore_optimizer(*saved)
             _copy([t.detach() for t in self.live], self.saved)

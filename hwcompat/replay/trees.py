@@ -1,5 +1,7 @@
 """Nested batches: the tensors in tuples, lists, mappings and plain objects."""
 
+import copy
+
 import torch
 
 DEPTH = 6
@@ -41,11 +43,21 @@ def mapped(value, change, depth=0):
     if isinstance(value, list):
         return [mapped(item, change, depth + 1) for item in value]
     if isinstance(value, dict):
-        try:
-            return type(value)((key, mapped(item, change, depth + 1)) for key, item in value.items())
-        except TypeError:  # a defaultdict wants its factory first
-            return {key: mapped(item, change, depth + 1) for key, item in value.items()}
+        return _same_kind(value, {key: mapped(item, change, depth + 1) for key, item in value.items()})
     return value
+
+
+def _same_kind(value, items):
+    """A dictionary of the kind of `value` with these items; a plain one where that cannot be made."""
+    if type(value) is dict:
+        return items
+    try:
+        made = copy.copy(value)  # no constructor: a Counter would count, a defaultdict wants its factory
+        for key, item in items.items():
+            made[key] = item
+    except Exception:  # a mapping of somebody else may do as it likes
+        return items
+    return made
 
 
 def first_loss(value):

@@ -9,7 +9,7 @@ from typing import Any, List
 
 import torch
 
-from . import capture, live, places, ranks, stillness, trees, trials, tripwire
+from . import between, capture, live, places, ranks, stillness, trees, trials, tripwire
 from .audit import Auditor
 from .capture_check import CaptureError
 from .case import Case
@@ -187,6 +187,7 @@ class Watch:
             args, kwargs = trees.mapped(args, _kept), trees.mapped(kwargs, _kept)
         versions = tuple((t, t._version) for _path, t in leaves)
         saved = Saved(self.steps, slot, train_step, args, kwargs, (self.python, self.python.save()), versions)
+        saved.between = between.seen(slot, self.state.optimizers) if slot is not None else None
         self.timeline.append(saved)
         self._first_grads = [(p, p.grad) for p in self._some_parameters()]
         self._scale = self._scale_now()
