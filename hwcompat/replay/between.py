@@ -1,4 +1,4 @@
-"""What a loop does between its steps: clears gradients, sets learning rates and modes, freezes layers.
+"""What a loop does between its steps: clears gradients, sets learning rates and modes, freezes layers, draws numbers.
 
 None of that is in the step that is watched. Where several steps run again in a row it is done again, or the replay
 would be of another training: one whose gradients pile up, or whose learning rate nobody changed.
@@ -9,6 +9,7 @@ from typing import Any, List
 
 import torch
 
+from . import rng
 from .entry import parameters_of
 
 SETTINGS = ("lr", "weight_decay", "momentum", "betas", "eps")
@@ -21,18 +22,20 @@ LOOKED_AT = 256
 @dataclass
 class Between:
     """How a step found the training. `bare`: for each optimizer whether its gradients were None, or a tensor that is
-    true where one of them was not 0; `modes`, `trained`, `groups`: of the snapshot (see Slot.rest)."""
+    true where one of them was not 0; the others are those of the snapshot (see Slot.rest)."""
 
     modes: Any
     trained: Any
     groups: Any
+    rng: Any
     bare: List[Any]
 
 
 def seen(slot, optimizers):
     """How the step that begins finds the training; nothing is read from a device."""
     rest = slot.rest
-    return Between(rest["modes"], rest["trained"], rest["groups"], [_bare(optimizer) for optimizer in optimizers])
+    bare = [_bare(optimizer) for optimizer in optimizers]
+    return Between(rest["modes"], rest["trained"], rest["groups"], rest["rng"], bare)
 
 
 def _bare(optimizer):
@@ -46,6 +49,7 @@ def _bare(optimizer):
 
 def redo(between, state, modes=True):
     """Brings a training to where the live step found it, as far as the loop had done it; `modes`: these too."""
+    rng.write(between.rng)
     if modes:
         for module, training in zip(state.modules, between.modes):
             module.training = training

@@ -66,11 +66,15 @@ def unfrozen(model: nn.Module, step: int) -> None:
         parameter.requires_grad_(step >= 3)
 
 
+def drawn(model: nn.Module, step: int) -> None:
+    torch.rand(step)  # as a loader does that shuffles
+
+
 def switched(model: nn.Module, step: int) -> None:
     model.train(step < 3)
 
 
-@pytest.mark.parametrize("change", [unfrozen, switched])
+@pytest.mark.parametrize("change", [unfrozen, switched, drawn])
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_replay_gives_the_losses_of_the_live_steps(change: Any, inside: bool, monkeypatch: Any) -> None:
     """Layers that are frozen at first, dropout that is switched off later: from the step or from the loop."""
