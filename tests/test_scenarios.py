@@ -52,7 +52,9 @@ def test_a_scenario_ends_as_it_says_when_nobody_watches(entry: Entry) -> None:
 def test_a_set_covers_every_cause_at_least_twice(which: str) -> None:
     found = [scenarios.load(entry).expected for entry in scenarios.entries(which) if not entry.repaired]
     causes = [cause for expected in found if expected for cause in expected.causes]
-    assert {cause: causes.count(cause) for cause in CAUSES if causes.count(cause) < 2} == {}
+    # The twelfth set holds only what a person can change in a training or a machine.
+    left_out = ("library", "compiler", "unknown") if which == "twelfth" else ()
+    assert {cause: causes.count(cause) for cause in CAUSES if causes.count(cause) < 2 and cause not in left_out} == {}
 
 
 def test_broken_scenarios_can_be_repaired_and_healthy_ones_need_it_not() -> None:
@@ -94,6 +96,7 @@ def test_the_fifth_set_names_the_report_of_every_training() -> None:
         ("ninth", 85, 17),
         ("tenth", 80, 16),
         ("eleventh", 76, 16),
+        ("twelfth", 70, 16),
     ],
 )
 def test_a_set_of_reports_names_them_and_is_not_smaller_than_promised(which: str, least: int, healthy: int) -> None:
