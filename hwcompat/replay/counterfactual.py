@@ -92,7 +92,7 @@ class Counterfactuals:
         return self._first_rate((0.1, 0.01, 1e-4, 1e-8, 1e-12), lambda trial: trial.better)
 
     def faster(self):
-        return self._first_rate((100.0, 1e4), lambda trial: trial.learns)
+        return self._first_rate((100.0, 1e4, 1e6), lambda trial: trial.learns)
 
     def _first_rate(self, factors, enough):
         """The trial of the first of these factors of the learning rate that is `enough`, or of the last one."""

@@ -6,7 +6,20 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from . import crooked, entry, labels, live, logic, logic_changes, observing, opreplay, trials, vendor
+from . import (
+    crooked,
+    entry,
+    gradients,
+    labels,
+    live,
+    logic,
+    logic_changes,
+    observing,
+    opreplay,
+    runfacts,
+    trials,
+    vendor,
+)
 from .counterfactual import Counterfactuals, OutOfTimeError
 from .finding import OPTIMIZER
 from .observations import Observations
@@ -24,11 +37,14 @@ ROUNDING = 0.1
 FURTHER = 10.0
 """Compiled code rounds in other places than Python does; so many times further from float64 it is not rounding."""
 
-ALWAYS = ("fp16-overflow", "fp16-accumulation", "compiler", "zero-grad")
+ALWAYS = ("fp16-overflow", "fp16-accumulation", "gradient-underflow", "batch-statistics", "compiler", "zero-grad")
 """What a step does by itself, whatever the weights are: where the looks at a training found it late, it was there."""
 
 LATE = (*trials.HARD, "rounded")
 """Trips of which nobody knows whether step 0 would have tripped as well."""
+
+STANDING = ("flat", "slow", "eps", "erases", "shrinks")
+"""Trips of trainings that never learnt anything: what they are tried with was wrong from the first step on."""
 
 SHADOW = "the step in float64 beside it"
 
@@ -49,6 +65,8 @@ class Diagnosis:
     def _since(self, finding):
         """The same of step 0, where that one can be run again and shows the same: nobody had looked at it."""
         first = self.case.steps[0]
+        if self.case.trip in STANDING and first.number == 0 and finding.cause != "unknown":
+            return replace(finding, step=0)
         if self.again or finding.cause not in ALWAYS or self.case.trip in LATE or first.number != 0:
             return finding
         if self.case.saved.number == 0 or first.slot is None:
@@ -92,7 +110,7 @@ class Diagnosis:
         elif hard:
             obs = self.live_only().observe(obs)
         else:
-            obs = replace(obs, grads=observing.gradient_shares(run, self.state), cleared=self._cleared(run))
+            obs = replace(obs, grads=gradients.shares(run, self.state), cleared=self._cleared(run))
             obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
             if obs.root is None and run.recorder.low:
                 off = _off(run.value, obs.shadow_loss)
@@ -134,7 +152,7 @@ class Diagnosis:
         inputs = observing.model_inputs(self.run)
         return replace(
             obs,
-            penalised=_penalised(run),
+            penalised=runfacts.penalised(run),
             rate_grew=self._rate_grew(timeline),
             depth=observing.depth(run, self.replayer.roots),
             faint=observing.faint(run, self.replayer.roots),
@@ -188,7 +206,7 @@ class Diagnosis:
         return replace(
             obs,
             root=observing.root_facts(birth, run, observing.model_inputs(run), obs.batch_size),
-            replay=opreplay.examine(birth, silent=silent, device=_device_of(birth)),
+            replay=opreplay.examine(birth, silent=silent, device=runfacts.device_of(birth)),
         )
 
     def _audited_births(self, obs):
@@ -257,7 +275,7 @@ class Diagnosis:
             compiled=case.compiled,
             exact=case.exact,
             not_replayable=tuple(case.not_replayable),
-            error=_error_facts(run) or _once(case),
+            error=runfacts.error_facts(run) or runfacts.once(case),
             label_problem=labels.problem(run, None),
             shadow_alive=run.recorder.shadows.alive,
             shadow_loss=shadow_loss,
@@ -307,18 +325,21 @@ class Diagnosis:
         obs = replace(obs, batch_bad=batch_bad, weights_bad=weights, bad_table=table, label_problem=problem)
         if birth is not None and birth.args is not None:
             obs = self._examined(obs, birth, run)
-            obs = replace(obs, root=_placed(obs.root, spoilt), without=self._without_vendor(obs, _device_of(birth)))
+            obs = replace(
+                obs, root=_placed(obs.root, spoilt), without=self._without_vendor(obs, runfacts.device_of(birth))
+            )
         # How large the weights began, where that is known: later they may have grown.
         self.replayer.restore(self.case.steps[0])
         return replace(
             obs,
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
             weight_outlier=observing.weight_outlier(self.replayer.roots),
+            wide_layers=observing.wide_layers(self.replayer.roots, trials.UNUSUAL),
             bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
             loop=observing.steepest_loop(run),
             growing=observing.growing(run),
             left_bad=self._left_bad() if obs.root is None else "",
-            foreign=_foreign(run) if obs.root is None and not batch_bad and not weights else (),
+            foreign=runfacts.foreign(run) if obs.root is None and not batch_bad and not weights else (),
         )
 
     def _left_bad(self):
@@ -361,6 +382,8 @@ class Diagnosis:
         obs = replace(obs, diverged=trials.runs_away(obs))
         if not case.not_replayable and (obs.diverged or (case.trip == "flat" and timeline[0].number == 0)):
             obs = self._began(obs, timeline)
+        if case.trip == "zero gradients" and obs.grads.lost > 0.5 > obs.grads.vanished and not case.not_replayable:
+            obs = replace(obs, crooked=self._crooked(case.saved))
         names = trials.wanted(obs, case)
         if not names or case.not_replayable:
             return obs
@@ -392,19 +415,9 @@ def _off(value, wide):
     return value is not None and wide is not None and abs(value - wide) > ROUNDING * abs(wide)
 
 
-def _penalised(run):
-    """Whether most of the loss is a penalty on the weights."""
-    return run.value is not None and is_finite(run.value) and run.recorder.events.penalty > 0.5 * abs(run.value)
-
-
 def _placed(root, spoilt):
     """The root; where an optimizer spoilt the weights of several modules, none of them is the place."""
     return replace(root, module=OPTIMIZER) if root.phase == "optimizer" and len(spoilt) > 1 else root
-
-
-def _device_of(birth):
-    """The kind of device a birth happened on."""
-    return next((t.device.type for t in opreplay.Operator(None, "", birth.args, {}).tensors()), "cpu")
 
 
 def _beyond_everything(obs):
@@ -422,29 +435,3 @@ def _ends_the_search(name, done):
     """A change that helps ends the search; where nothing is bad it must help more than no change at all."""
     same = done.get("baseline")
     return name != "baseline" and (done[name].better if same is None else done[name].revives(same))
-
-
-def _foreign(run):
-    """(module, phase, operator) where a bad value from outside torch was met first."""
-    if run.recorder.foreign is None:
-        return ()
-    (module, phase, _line), name = run.recorder.foreign
-    return module, phase, name
-
-
-def _once(case):
-    """The live step's exception where it does not come back: it happened after the last module that was traced."""
-    if case.error is None:
-        return None
-    return type(case.error).__name__, str(case.error).split("\n")[0][:300], "", ""
-
-
-def _error_facts(run):
-    if run.error is None:
-        return None
-    module, phase = "", ""
-    if run.recorder.raised is not None:
-        module, phase, _line = run.recorder.raised[1]
-    elif run.places.stack:
-        module, phase = run.places.stack[-1][1], "forward"
-    return type(run.error).__name__, str(run.error).split("\n")[0][:300], phase, module

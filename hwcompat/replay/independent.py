@@ -15,9 +15,9 @@ BLOCK = 1 << 22
 def outputs(name, args, kwargs):
     """A list of outputs for a known operator, None for others. Tensors come as float64 on the CPU."""
     maker = MAKERS.get(name)
-    if maker is None:
+    made = None if maker is None else maker(*args, **kwargs)
+    if made is None:
         return None
-    made = maker(*args, **kwargs)
     return list(made) if isinstance(made, (tuple, list)) else [made]
 
 
@@ -134,6 +134,34 @@ def layer_norm(x, shape, weight, bias, eps):
     return out + bias if bias is not None else out
 
 
+def total(x, dims=None, keepdim=False, *, dtype=None):
+    """A sum as the last of running sums, one dimension after the other."""
+    wanted = (
+        list(range(x.dim())) if not dims else [d % max(1, x.dim()) for d in ([dims] if isinstance(dims, int) else dims)]
+    )
+    for dim in wanted:
+        x = torch.cumsum(x, dim).narrow(dim, x.shape[dim] - 1, 1)
+    return x if keepdim else x.reshape([size for dim, size in enumerate(x.shape) if dim not in wanted])
+
+
+def avg_pool2d(x, kernel, stride=(), padding=(0, 0), ceil_mode=False, count_include_pad=True, divisor=None):
+    """One position of the window after the other, added up; None for rounded-up sizes and divisors of ones own."""
+    kernel, padding = _pair(kernel), _pair(padding)
+    stride = _pair(stride) if stride else kernel
+    if ceil_mode or divisor is not None or (any(padding) and not count_include_pad):
+        return None
+    channels = x.shape[-3]
+    weight = torch.full((channels, 1, *kernel), 1.0 / (kernel[0] * kernel[1]), dtype=x.dtype)
+    whole = x if x.dim() == 4 else x.unsqueeze(0)
+    made = convolution(whole, weight, None, stride, padding, (1, 1), False, (0, 0), channels)
+    return made if x.dim() == 4 else made[0]
+
+
+def _pair(value):
+    value = [value] if isinstance(value, int) else list(value)
+    return value * 2 if len(value) == 1 else value
+
+
 def sigmoid(x):
     return 1.0 / (1.0 + torch.exp(-x))
 
@@ -152,6 +180,14 @@ MAKERS: Dict[str, Callable[..., Any]] = {
     "_log_softmax": log_softmax,
     "native_layer_norm": layer_norm,
     "sigmoid": sigmoid,
+    "sum": total,
+    "avg_pool2d": avg_pool2d,
+    "addcdiv": lambda x, a, b, value=1: x + value * (a * (1.0 / b)),
+    "addcdiv_": lambda x, a, b, value=1: x + value * (a * (1.0 / b)),
+    "addcmul": lambda x, a, b, value=1: x + a * (value * b),
+    "addcmul_": lambda x, a, b, value=1: x + a * (value * b),
+    "lerp": lambda a, b, weight: a * (1.0 - weight) + b * weight,
+    "lerp_": lambda a, b, weight: a * (1.0 - weight) + b * weight,
     "relu": lambda x: x * (x > 0),
     "add": lambda a, b, alpha=1: a + alpha * b,
     "sub": lambda a, b, alpha=1: a - alpha * b,
@@ -181,7 +217,7 @@ def envelope(name, args, kwargs):
     if name == "mul":
         numbers = [abs(float(v)) for v in args if isinstance(v, (int, float))]
         return max(1.0, top) * max([1.0, top] + numbers)
-    return max(1.0, top) if name in ("relu", "sigmoid", "tanh") else None
+    return max(1.0, top) if name in ("avg_pool2d", "relu", "sigmoid", "tanh") else None
 
 
 def _size(value):

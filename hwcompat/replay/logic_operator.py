@@ -80,6 +80,8 @@ def crooked_kernel(obs):
     wrong = obs.crooked
     if not wrong:
         return None
+    if not wrong.way:
+        return _crooked_everywhere(obs, wrong)
     return found(
         obs,
         "library",
@@ -90,6 +92,25 @@ def crooked_kernel(obs):
             "%s, same device, inputs and type, it is right within %.2g of it" % (wrong.way, wrong.near),
         ),
         _library_remedy(wrong.way),
+        kind="silent",
+        phase=wrong.phase,
+        module=wrong.module,
+        op=wrong.op,
+        source=wrong.source,
+    )
+
+
+def _crooked_everywhere(obs, wrong):
+    return found(
+        obs,
+        "hardware",
+        "proved",
+        (
+            "%s of %s (%s) is finite and differs from float64 by %.3g times its norm, each time"
+            % (wrong.op, wrong.module, wrong.phase, wrong.far),
+            "its inputs are finite, float64 by two ways agrees, and no rounding of so simple an operator explains that",
+        ),
+        "do not train on this device",
         kind="silent",
         phase=wrong.phase,
         module=wrong.module,
@@ -205,13 +226,16 @@ def outside_number(obs):
 def full_mask(obs):
     """A softmax over a row in which everything is masked."""
     root = obs.root
-    if not (root and root.full_mask and root.nan):
+    if not (root and root.nan and (root.full_mask or (root.hidden and root.zero_operand))):
         return None
+    told = "a whole row of its input is -inf, so that every position is masked, or the mask is +inf"
+    if root.hidden:
+        told = "the sum of exponentials that it divides by is 0, and a mask of 0 and 1 hid all of them"
     return found(
         obs,
         "masked-softmax",
         "proved",
-        (birth_line(obs), "a whole row of its input is -inf, so that every position is masked, or the mask is +inf"),
+        (birth_line(obs), told),
         "let every query see at least one key, or set the rows without any to 0 after the softmax",
     )
 
@@ -223,6 +247,8 @@ def batch_statistics(obs):
         return _nothing_left(obs)
     if root and root.nan and root.negative and root.pooled and root.shadow_finite and root.op in opfacts.POINTS:
         return _below_zero(obs)
+    if root and root.nan and root.running_below:
+        return _running_below(obs)
     if not (root and ((root.nan and root.single) or (root.counted and obs.batch_size == 1))):
         return None
     what = (
@@ -352,6 +378,16 @@ def impossible_label(obs):
         (birth_line(obs), told),
         "repair or drop this sample, or let the loss skip it (ctc_loss(zero_infinity=True))",
         sample=sample,
+    )
+
+
+def _running_below(obs):
+    return found(
+        obs,
+        "batch-statistics",
+        "proved",
+        (birth_line(obs), "the running variance that it takes the root of is below 0: no average of variances is"),
+        "keep the momentum of the norm in 0 .. 1, and reset its running statistics",
     )
 
 

@@ -43,7 +43,7 @@ def lost_digits(obs):
     revived = bool(wide and same and same.stands_still and wide.revives(same))
     name, (module, phase, source), gap = obs.lost_digits
     off = obs.loss_is_off and obs.trip in ("flat", "slow", "leftovers")
-    drowned = obs.grads.lost > 0.5 and phase == "forward" and gap > 1.0
+    drowned = obs.grads.lost > 0.5 and phase == "forward" and gap > 0.9
     if not (revived or ((off or drowned) and not learns(obs.losses))):
         return None
     told = "the loss is %s; with the step in float64 it is %s" % (number(obs.losses[-1]), number(obs.shadow_loss))
@@ -92,7 +92,8 @@ def half_range(obs):
     name, ratio = obs.weight_outlier
     trial = obs.trial("init")
     odd = obs.bell_shaped or _start_is_broken(obs)
-    if name and name == obs.root.module and ratio > 20.0 and trial and trial.better and odd:
+    here = name == obs.root.module and odd
+    if name and ratio > 20.0 and trial and trial.better and (here or _hopeless_in_any_type(obs, trial)):
         lines.append("weights of %s are %s times what the layer's default gives" % (name, number(ratio)))
         lines.append(trial.text)
         return found(
@@ -112,6 +113,13 @@ def half_range(obs):
 def _start_is_broken(obs):
     """Whether even in float64 the loss of this step is far out."""
     return obs.shadow_loss is None or not abs(obs.shadow_loss) < 1e4
+
+
+def _hopeless_in_any_type(obs, trial):
+    """Whether layer after layer is drawn too wide, the first step is far out in float64 too, and a thousand times less
+    so with the default weights."""
+    wide, first = abs(obs.shadow_loss or 0.0), abs(trial.first or 0.0)
+    return obs.step == 0 and obs.wide_layers >= 3 and wide > 1e4 and wide > 1e3 * first > 0.0
 
 
 def _grown_in_a_loop(obs, lines):

@@ -106,7 +106,7 @@ def stuck_scale(obs):
 
 def gradients_lost(obs):
     """Gradients that are exactly 0 and are not in float64."""
-    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.lost <= 1:
+    if obs.trip not in SILENT or not obs.shadow_alive or not 0.5 <= obs.grads.vanished <= 1:
         return None
     if learns(obs.losses):  # then vanishing gradients are the end of a training that went well
         return None
@@ -116,7 +116,7 @@ def gradients_lost(obs):
         "proved",
         (
             "%.0f %% of the gradient is exactly 0; in float64 these elements hold %.0f %% of its norm"
-            % (100 * obs.grads.zero, 100 * obs.grads.lost),
+            % (100 * obs.grads.zero, 100 * obs.grads.vanished),
         ),
         "use a GradScaler (or bfloat16): float16 ends at 6e-8",
         phase="backward",

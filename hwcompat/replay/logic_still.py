@@ -15,7 +15,7 @@ def asleep_from_the_start(obs):
     trial, same = obs.trial("init"), obs.trial("baseline")
     better = bool(trial and same and trial.better and trial.lower_than(same, 1.0))
     name, ratio = obs.weight_outlier
-    if len(obs.zero_matrices) >= 2:
+    if len(obs.zero_matrices) >= 2 and (better or obs.grads.zero > ASLEEP - 0.1):
         name = obs.zero_matrices[0].rpartition(".")[0]
         what = "%d weight matrices are entirely 0, and" % len(obs.zero_matrices)
     elif trial and obs.grads.zero > ASLEEP and obs.hopeless_start:

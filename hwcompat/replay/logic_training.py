@@ -261,16 +261,16 @@ def divergence(obs):
                 remedy,
                 **spot_of(obs, cause),
             )
-    return _unit_of_the_loss(obs)
+    return _beyond_every_rate(obs)
 
 
-def _unit_of_the_loss(obs):
-    """No learning rate helps, and the very first loss of usual inputs and weights is enormous: so are its units."""
+def _beyond_every_rate(obs):
+    """No learning rate helps, and the very first loss of usual inputs is enormous: so are its units, or the weights."""
     trial = obs.trial("lr")
     if trial is None or trial.better or not abs(trial.first or 0.0) > NEVER or obs.input_max > 100.0:
         return None
     if obs.weight_outlier[1] > UNUSUAL or obs.depth[1] > STEEP:
-        return None
+        return _never_sane(obs, trial)
     told = "the loss of step 0 is %s already, of inputs up to %s and weights of a usual size"
     return found(
         obs,

@@ -3,11 +3,12 @@
 FAILURES = (
     "unspecified launch failure",
     "illegal instruction",
+    "illegal memory access",
+    "misaligned address",
     "hardware stack error",
     "STATUS_EXECUTION_FAILED",
 )
-"""Parts of messages with which a driver or its libraries end a kernel. Of wrong code the same step gives them again.
-Wrong addresses are left out: more often than a card, a race between kernels is to blame for them."""
+"""Parts of messages with which a driver or its libraries end a kernel. Of wrong code the same step gives them again."""
 
 # (part of the message, cause, the change to make)
 ERRORS = (

@@ -29,6 +29,7 @@ class Root:
     zero_lost: bool = False
     negative: bool = False
     positive: str = ""
+    hidden: bool = False
     single: bool = False
     full_mask: bool = False
     shadow_finite: Optional[bool] = None
@@ -41,6 +42,7 @@ class Root:
     counted: bool = False
     pooled: bool = False
     late: bool = False
+    running_below: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,12 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Gradients:
-    """`zero`: share of the elements that are exactly 0. `lost`: their share of the norm in the float64 shadow."""
+    """`zero`: share of the elements that are exactly 0. `lost`: their share of the norm in the float64 shadow;
+    `vanished`: that of those among them that are small there too."""
 
     zero: float = 0.0
     lost: float = 0.0
+    vanished: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ class Observations:
     outlier: Outlier = field(default_factory=Outlier)
     scale_stuck: bool = False
     bell_shaped: bool = False
+    wide_layers: int = 0
     from_output: bool = False
     loop: Tuple[str, float, int] = ("", 1.0, 0)
     depth: Tuple[str, float, int] = ("", 1.0, 0)

@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_flatten
 from . import opfacts, trees
 from .entry import decay_of
 from .finding import LOSS
-from .observations import Gradients, OptimizerFacts, Outlier, Root
+from .observations import OptimizerFacts, Outlier, Root
 from .recorder import _key, all_finite, is_mask
 
 LABEL_WORDS = ("label", "target", "truth", "[1]", "'y'", "box", "mask")
@@ -133,6 +133,7 @@ def root_facts(birth, run, inputs, batch_size):
         zero_lost=lost_zero(guilty, tensors, birth.shadows),
         negative=guilty is not None and birth.nan and bool((tensors[guilty] < 0).any()),
         positive=birth.positives[guilty] if guilty is not None and guilty < len(birth.positives) else "",
+        hidden=guilty is not None and guilty < len(birth.hidden) and birth.hidden[guilty],
         single=single_value(birth.name, tensors, output),
         full_mask=full_mask(birth.name, tensors, birth.producers, birth.args),
         shadow_finite=shadow_finite,
@@ -144,6 +145,7 @@ def root_facts(birth, run, inputs, batch_size):
         number_bad=any(number != number for number in opfacts.numbers(birth.args, birth.kwargs)),
         counted=counted_zero(birth, tensors, guilty),
         pooled="pooled" in taint,
+        running_below=running_below(birth.name, birth.args),
         late=late and birth.phase in ("data", "forward", "loss"),
     )
 
@@ -292,6 +294,12 @@ def lost_zero(guilty, tensors, shadows):
     return bool(((tensors[guilty] == 0) & (shadows[guilty] != 0)).any())
 
 
+def running_below(name, args):
+    """Whether a batch norm was given a running variance that is below 0 somewhere."""
+    running = args[4] if name in ("native_batch_norm", "batch_norm") and len(args) > 4 else None
+    return isinstance(running, torch.Tensor) and bool((running < 0).any())
+
+
 def single_value(name, tensors, output):
     """Whether a variance was taken over one value."""
     if name not in opfacts.STATISTICS or not tensors:
@@ -390,7 +398,16 @@ def optimizer_facts(optimizers):
 
 def weight_outlier(roots):
     """(module name, how many times larger its weights are than the layer's own default makes them)."""
-    worst = ("", 0.0)
+    return max([("", 0.0), *_layer_outliers(roots), *_custom_outliers(roots)], key=lambda pair: pair[1])
+
+
+def wide_layers(roots, ratio):
+    """The number of layers whose weights are more than `ratio` times larger than their own default."""
+    return len({name for name, found in _layer_outliers(roots) if found > ratio})
+
+
+def _layer_outliers(roots):
+    """(module name, ratio) for the weights and for the biases of layers that have a default."""
     for root in roots:
         for name, module in root.named_modules():
             weight = getattr(module, "weight", None)
@@ -398,10 +415,8 @@ def weight_outlier(roots):
                 continue
             fan = max(1, weight[0].numel()) if not isinstance(module, torch.nn.Embedding) else 1.0 / 3.0
             for tensor in (weight, getattr(module, "bias", None)):  # both begin within 1 / sqrt(fan) by default
-                ratio = typical(tensor) * (3.0 * fan) ** 0.5 if isinstance(tensor, torch.Tensor) else 0.0
-                if ratio > worst[1]:
-                    worst = (name, ratio)
-    return max([worst, *_custom_outliers(roots)], key=lambda pair: pair[1])
+                if isinstance(tensor, torch.Tensor):
+                    yield name, typical(tensor) * (3.0 * fan) ** 0.5
 
 
 def _custom_outliers(roots):
@@ -417,26 +432,3 @@ def _custom_outliers(roots):
 def typical(tensor):
     """The root mean square of a tensor's elements, in float64: squares of 1e38 do not fit float32."""
     return float(tensor.detach().double().square().mean().sqrt())
-
-
-LEAST = 2.0**-48
-"""Norm of a float64 gradient below which no loss scale helps: float16 begins at 2**-24, scales end near 2**24."""
-
-
-def gradient_shares(run, state):
-    """How much of the gradient is exactly 0, and how much of that is not in the float64 shadow."""
-    total = zero = 0
-    whole = lost = 0.0
-    shadows = run.recorder.shadows
-    for parameter in state.parameters():
-        grad = parameter.grad
-        if grad is None or grad.layout != torch.strided or grad.is_complex():
-            continue
-        zeros = grad == 0
-        total += grad.numel()
-        zero += int(zeros.sum())
-        if shadows.alive and shadows.known(grad):
-            squares = shadows.of(grad).square()
-            whole += float(squares.sum())
-            lost += float(squares[zeros].sum())
-    return Gradients(zero / total, (lost / whole) ** 0.5 if whole > LEAST**2 else 0.0) if total else Gradients()

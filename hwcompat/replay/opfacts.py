@@ -190,6 +190,16 @@ BASIC = (
 """Operators whose kernels take no needless way: the formula of a loss may be written so that it overflows by itself."""
 
 
+ELEMENTWISE = words(
+    """
+    abs add addcdiv addcmul clamp clamp_min clamp_max div elu exp gelu gelu_backward hardtanh leaky_relu lerp log mean
+    mul neg reciprocal relu rsqrt rsub sigmoid sigmoid_backward silu silu_backward sqrt sub sum tanh tanh_backward
+    threshold_backward
+    """
+)
+"""Operators of one step for each element, and sums: what rounding may do to their results is known."""
+
+
 def is_basic(name):
     """Whether a wrong result of this operator, or of its backward, can only come from a device or a wrong kernel."""
     for end in ("_backward_data", "_backward"):

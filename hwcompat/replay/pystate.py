@@ -152,6 +152,9 @@ def reachable(function):
     if hasattr(function, "func") and hasattr(function, "args"):  # functools.partial
         found += [("argument", value, None) for value in function.args]
         function = function.func
+    call = getattr(type(function), "__call__", None)  # noqa: B004
+    if not hasattr(function, "__code__") and isinstance(call, types.FunctionType):
+        function = types.MethodType(call, function)  # an object that is called: what it holds is what it uses
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, (torch.nn.Module, types.ModuleType)):
         found.append(("self", owner, None))

@@ -58,6 +58,7 @@ class Birth:
     inputs_had_inf: bool = False
     producers: Tuple[str, ...] = ()
     positives: Tuple[str, ...] = ()
+    hidden: Tuple[bool, ...] = ()
     taints: Tuple[FrozenSet[str], ...] = ()
     order: int = 0
 
@@ -248,6 +249,7 @@ class Recorder(TorchDispatchMode):
                 inputs_had_inf=inf_in,
                 producers=producers,
                 positives=tuple(self.signs.origin(t) for t in tensors),
+                hidden=tuple(self.signs.is_hidden(t) for t in tensors),
                 taints=taints,
                 order=self.order,
             )

@@ -8,6 +8,9 @@ from .tripwire import began, is_finite
 HARD = ("weights", "loss", "gradient", "skipped", "error")
 MANY = 8
 
+FADED = 0.05
+"""Inputs that are nowhere larger are worth a trial where nothing is learnt: pixels divided by 255 twice, say."""
+
 UNUSUAL = 3.0
 """Weights so many times larger than the layer's default makes them are worth a trial."""
 
@@ -69,7 +72,7 @@ def _of_the_loop(obs, case):
         ("kept", obs.dropped and obs.optimizers == 1),
         ("penalty", obs.penalised),
         ("decay_by_hand", obs.decayed and not obs.penalised),
-        ("labels", obs.classes_outside and any(loss < 0.0 for loss in obs.losses)),
+        ("labels", obs.classes_outside and (obs.targets or any(loss < 0.0 for loss in obs.losses))),
     )
     return [name for name, reason in asked if reason]
 
@@ -128,7 +131,7 @@ def _trials_for_flatness(obs, case):
     # Two players who hold each other at a level move far as well: of several optimizers nothing is said.
     names += ["lr"] if obs.optimizers == 1 and _moved_far(case) else []
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
-    names += ["input"] if obs.input_max > 10.0 else []
+    names += ["input"] if obs.input_max > 10.0 or 0.0 < obs.input_max < FADED else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     names += ["start"] if obs.faint else []
     names += ["penalty"] if obs.penalised else []

@@ -9,6 +9,7 @@ from . import trees
 
 HISTORY = 512
 STUCK = 6
+CREEPING = 16
 TESTED_STREAKS = frozenset((1, 2, 4, 8, 16, 32, 64))
 """A skipped step is looked into when this many came in a row: the warm-up of a loss scale skips for good reason."""
 
@@ -149,8 +150,14 @@ class History:
         self.clean += not reading.skipped
 
     def stuck(self):
-        """Whether the last STUCK steps were all skipped and the scale, where it is known, is where it was."""
-        return self.streak >= STUCK and len(self.scales) >= STUCK and self.scales[-1] == self.scales[-STUCK]
+        """Whether the last STUCK steps were all skipped and the scale, where it is known, is where it was; or, of
+        CREEPING skipped steps, hardly below: a usual scale halves at each."""
+        if self.streak < STUCK or len(self.scales) < STUCK:
+            return False
+        if self.scales[-1] == self.scales[-STUCK]:
+            return True
+        slow = self.streak >= CREEPING and len(self.scales) >= CREEPING and self.scales[-1] is not None
+        return bool(slow and self.scales[-1] > 0.5 * self.scales[-CREEPING])
 
 
 LARGE = 1e38
@@ -182,6 +189,8 @@ def hard_trip(reading, history):
 
 GROWTH = 1e5
 LEVEL, PERIOD = 10.0, 10
+ABATED = 0.1
+"""A loss that has come down so far from where it had jumped to is on its way back."""
 
 
 def diverges(history):
@@ -198,7 +207,7 @@ def diverges(history):
         return True
     if len(history.losses) <= PERIOD or min(recent) < LEVEL * first:
         return False
-    return losses[-1] >= sorted(recent)[PERIOD // 2]
+    return losses[-1] >= max(sorted(recent)[PERIOD // 2], ABATED * max(recent))
 
 
 LEAST = 1e-2
