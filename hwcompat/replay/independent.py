@@ -136,9 +136,8 @@ def layer_norm(x, shape, weight, bias, eps):
 
 def total(x, dims=None, keepdim=False, *, dtype=None):
     """A sum as the last of running sums, one dimension after the other."""
-    wanted = (
-        list(range(x.dim())) if not dims else [d % max(1, x.dim()) for d in ([dims] if isinstance(dims, int) else dims)]
-    )
+    named = [dims] if isinstance(dims, int) else list(dims or range(x.dim()))
+    wanted = {dim % max(1, x.dim()) for dim in named}
     for dim in wanted:
         x = torch.cumsum(x, dim).narrow(dim, x.shape[dim] - 1, 1)
     return x if keepdim else x.reshape([size for dim, size in enumerate(x.shape) if dim not in wanted])

@@ -92,8 +92,8 @@ def half_range(obs):
     name, ratio = obs.weight_outlier
     trial = obs.trial("init")
     odd = obs.bell_shaped or _start_is_broken(obs)
-    here = name == obs.root.module and odd
-    if name and ratio > 20.0 and trial and trial.better and (here or _hopeless_in_any_type(obs, trial)):
+    here = name == obs.root.module and odd and ratio > 20.0
+    if name and trial and trial.better and (here or _hopeless_in_any_type(obs, trial)):
         lines.append("weights of %s are %s times what the layer's default gives" % (name, number(ratio)))
         lines.append(trial.text)
         return found(

@@ -52,7 +52,7 @@ class PythonState:
             self.stateful.append(value)
         elif hasattr(value, "__next__"):
             self._iterator(place, value, cell)
-        elif hasattr(value, "__dict__") and not callable(value):
+        elif hasattr(value, "__dict__") and (place == "self" or not callable(value)):
             self.objects.append((value, "attributes"))
 
     def _iterator(self, place, value, cell):
