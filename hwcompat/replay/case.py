@@ -28,6 +28,7 @@ class Case:
     compiled: bool = False
     light: bool = False
     stuck: bool = False
+    renewed: int = 0
     seconds: float = 60.0
 
     @property

@@ -92,6 +92,8 @@ class Diagnosis:
         self.run = run = self.replayer.recorded(case.saved, scale=scale, seconds=case.seconds, apart=apart)
         if case.skipped and case.stuck and run.error is None and self._skipped_for_the_scale(run):
             return replace(self._common(run), scale_stuck=True)
+        if case.trip == "skipped" and case.renewed >= 2:
+            return replace(self._common(run), scale_stuck=True, renewed=case.renewed)
         if case.trip == "skipped" and not run.bad and run.error is None:
             return None
         if case.skipped and case.trip == "loss" and not run.bad and run.error is None:
@@ -157,7 +159,8 @@ class Diagnosis:
             depth=observing.depth(run, self.replayer.roots),
             faint=observing.faint(run, self.replayer.roots),
             decayed=run.recorder.events.decayed,
-            own_scale=run.recorder.events.own_scale if run.entry.as_given else 0.0,
+            own_scale=run.recorder.events.own_scale,
+            kept=run.entry.kept,
             modes_changed=observing.changed_mode(timeline[0].slot, self.state, run.places.names),
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
         )
@@ -380,7 +383,7 @@ class Diagnosis:
         done = {}
         timeline = case.steps
         obs = replace(obs, diverged=trials.runs_away(obs))
-        if not case.not_replayable and (obs.diverged or (case.trip == "flat" and timeline[0].number == 0)):
+        if not case.not_replayable and (obs.diverged or (case.trip in ("flat", "slow") and timeline[0].number == 0)):
             obs = self._began(obs, timeline)
         if case.trip == "zero gradients" and obs.grads.lost > 0.5 > obs.grads.vanished and not case.not_replayable:
             obs = replace(obs, crooked=self._crooked(case.saved))

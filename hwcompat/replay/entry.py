@@ -3,7 +3,6 @@ gradients that depend on the loss scale."""
 
 import contextlib
 import functools
-import math
 
 import torch
 
@@ -67,8 +66,8 @@ class Entry:
     optimizer had stepped. `dropped`: a gradient of the same step had been cleared before any optimizer saw it.
     `cleared`: backward gave gradients that were not 0, and the optimizer found none. `past_infinity`: it stepped
     although the scaler had found a gradient that is not finite. `gradients`: what each step found, through `read` (a
-    float64 shadow for instance), if that is given. `as_given`: the gradients that the last optimizer found were as
-    long as backward had made them.
+    float64 shadow for instance), if that is given. `kept`: how long the gradients were that the last optimizer
+    found, as a share of what backward had made them; 0.0 where that is not known.
     """
 
     def __init__(self, optimizers, scaler=None, read=None):
@@ -79,7 +78,7 @@ class Entry:
         self.inherited, self._met = False, set()
         self.dropped, self._versions = False, {}
         self._alive, self._stack = set(), contextlib.ExitStack()
-        self.as_given, self._lengths = False, {}
+        self.kept, self._lengths = 0.0, {}
 
     def __enter__(self):
         self._stack.enter_context(wrapped_steps(self.optimizers, self._wrapped))
@@ -137,7 +136,7 @@ class Entry:
         dense = [g for g in grads if g.layout == torch.strided]
         once = [p for p in parameters if len(self._lengths.get(id(p), ())) == 1 and p.grad is not None]
         given = sum(self._lengths[id(p)][0] ** 2 for p in once) ** 0.5
-        self.as_given = given > 0.0 and math.isclose(given, _length([p.grad for p in once]), rel_tol=1e-3)
+        self.kept = _length([p.grad for p in once]) / given if 0.0 < given < float("inf") else 0.0
         lived = self._alive & {id(p) for p in parameters}
         self.cleared = bool(lived) and len(dense) == len(grads) and not any(bool(g.any()) for g in dense)
         self._alive -= lived

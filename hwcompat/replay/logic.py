@@ -11,6 +11,7 @@ RULES = (
     logic_still.left_from_before,
     logic_scaling.never_scaled,
     logic_scaling.clipped_while_scaled,
+    logic_scaling.cut_by_the_scale,
     logic_scaling.depends_on_scale,
     logic_once.compiler,
     logic_once.failed_launch,

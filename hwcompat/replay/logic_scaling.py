@@ -1,5 +1,7 @@
 """Rules about 16-bit gradients and the loss scale."""
 
+from dataclasses import replace
+
 from .finding import LOSS, OPTIMIZER
 from .tripwire import learns
 from .verdicts import found, number
@@ -61,6 +63,24 @@ def clipped_while_scaled(obs):
     )
 
 
+AROUND = 16.0
+"""A cut by about the scale is the scale's, up to the ratio of a limit and a norm; any other is a choice."""
+
+
+def cut_by_the_scale(obs):
+    """A loss scale of the step's own was divided out, and the gradients were cut down once more."""
+    left = obs.kept * obs.own_scale
+    if obs.trip not in ("slow", "flat") or not 0.0 < left * obs.own_scale < AROUND:
+        return None
+    lines = (
+        "the step multiplies its loss by %s; after unscaling, the optimizer finds %s of the gradient"
+        % (number(obs.own_scale), number(left)),
+        "they were unscaled twice, or clipped by a norm that was still multiplied by the scale",
+    )
+    remedy = "unscale once, and then compare the norm of the unscaled gradients with the limit"
+    return replace(_misused(obs, lines, remedy), certainty="suspected")
+
+
 def depends_on_scale(obs):
     """Nothing the optimizer finds may depend on the loss scale: here it does, in float64 too."""
     if not obs.scale_shift:
@@ -88,6 +108,13 @@ def stuck_scale(obs):
     """The scaler skips step after step and its scale does not fall."""
     if not obs.scale_stuck:
         return None
+    if obs.renewed:
+        return _misused(
+            obs,
+            "the step replaced its scaler %d times by a new one, whose scale begins anew: its first steps are skipped"
+            % obs.renewed,
+            "make one GradScaler before the loop and use it in every epoch",
+        )
     if obs.scale is None:
         return _misused(
             obs,

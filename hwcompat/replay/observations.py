@@ -203,6 +203,8 @@ class Observations:
     classes_outside: bool = False
     decayed: bool = False
     own_scale: float = 0.0
+    renewed: int = 0
+    kept: float = 0.0
     lost_digits: Any = None
     loss_is_off: bool = False
     low: bool = False

@@ -77,6 +77,11 @@ class PythonState:
                 found += [(place + path, t) for path, t in trees.leaves(_few(value))]
         return found + [table for model in self.models for table in _plain_tensors(model)]
 
+    def scaler_now(self):
+        """The one scaler that the step holds now; None where there is not exactly one."""
+        found = {id(value): value for _place, value, _cell in reachable(self.function) if is_scaler(value)}
+        return next(iter(found.values())) if len(found) == 1 else None
+
     def save(self):
         """The values now."""
         return {

@@ -1,5 +1,7 @@
 """Which counterfactuals can decide anything about a bad step, in the order of the rules."""
 
+import math
+
 from .logic_changes import STEEP
 from .logic_still import ASLEEP
 from .opfacts import EXPONENTIAL
@@ -66,7 +68,7 @@ def _of_the_loop(obs, case):
     asked = (
         ("zero_grad", obs.reused or any(grad is not None for _p, grad in case.saved.slot.grads)),
         ("stale", obs.stale),
-        ("unscaled", obs.own_scale),
+        ("unscaled", obs.own_scale and math.isclose(obs.kept, 1.0, rel_tol=1e-3)),
         ("weight_decay", facts.weight_decay * facts.lr > 0.1),
         ("modes", obs.modes_changed),
         ("kept", obs.dropped and obs.optimizers == 1),

@@ -16,7 +16,7 @@ from .case import Case
 from .diagnosis import Diagnosis
 from .finding import Finding
 from .pystate import PythonState, is_scaler
-from .rerun import Replayer, Saved
+from .rerun import Replayer, Saved, fresh
 from .snapshot import Slot, State
 from .trace import Trace, traced
 
@@ -74,7 +74,7 @@ class Watch:
         self.python: Any = None
         self.train_step = None
         self.compiled = any(_is_compiled(m) for m in self.state.modules)
-        self.copy_grads, self.replaced = True, 0
+        self.copy_grads, self.replaced, self.renewed = True, 0, 0
         self.open: Any = None
         if self.compiled:
             self.notes.append(COMPILED)
@@ -166,7 +166,7 @@ class Watch:
         return note
 
     def _trace(self):
-        return _Nothing() if self.compiled else Trace(self.names, self.traced)
+        return contextlib.nullcontext() if self.compiled else Trace(self.names, self.traced)
 
     def _before(self, train_step, args, kwargs):
         if train_step is not self.train_step:
@@ -184,7 +184,7 @@ class Watch:
             slot.take(self.copy_grads)
         leaves = trees.leaves(args) + trees.leaves(kwargs)
         if self.steps < 2 or self.clone_batches:
-            args, kwargs = trees.mapped(args, _kept), trees.mapped(kwargs, _kept)
+            args, kwargs = fresh(args), fresh(kwargs)
         versions = tuple((t, t._version) for _path, t in leaves)
         saved = Saved(self.steps, slot, train_step, args, kwargs, (self.python, self.python.save()), versions)
         saved.between = between.seen(slot, self.state.optimizers) if slot is not None else None
@@ -204,6 +204,15 @@ class Watch:
             self.scaler = self.state.scaler = self.looks.scaler = python.scalers[0]
         self.state.roots += [m for m in python.modules if m not in self.state.modules]
         self.state.refresh()
+
+    def _follow_scaler(self):
+        """Whether the step replaced the scaler that was found in it; the new one, whose scale begins anew, counts."""
+        now = self.python.scaler_now() if any(self.scaler is one for one in self.python.scalers) else None
+        if now is None or now is self.scaler:
+            return False
+        self.scaler = self.state.scaler = self.looks.scaler = now
+        self.python.scalers, self.renewed = [now], self.renewed + 1
+        return True
 
     clone_batches = False
 
@@ -244,7 +253,7 @@ class Watch:
     def _auditor(self):
         """At step 1, and later as seldom as its cost asks for; never with compiled code, which a mode would undo."""
         due = self.steps == 1 or (self.steps % 64 == 0 and self.steps and self._afford())
-        return Auditor() if due and not self.compiled and not self.light else _Nothing()
+        return Auditor() if due and not self.compiled and not self.light else contextlib.nullcontext()
 
     def _afford(self):
         return time.monotonic() - self.audited[0] > 50.0 * self.audited[1]
@@ -259,6 +268,7 @@ class Watch:
         parameters = self.state.current()[0]
         gradients = [grad for grad in (p.grad for p in parameters) if grad is not None]
         self._learn_about_grads()
+        renewed = self._follow_scaler()
         scale = getattr(self.scaler, "_scale", None)
         reading = tripwire.read(
             result,
@@ -279,7 +289,7 @@ class Watch:
         if not trip and error is None and not reading.skipped:
             trip = self._silent(saved, auditor, gradients, parameters)
         trip = ranks.shared_trip(trip, parameters[0].device if parameters else "cpu")
-        if not trip:
+        if not trip or (renewed and trip == "skipped" and self.renewed < 2):
             return False
         return self._tripped(trip, saved, reading, trace, exact, error)
 
@@ -341,6 +351,7 @@ class Watch:
             compiled=self.compiled,
             light=self.light,
             stuck=self.history.stuck(),
+            renewed=self.renewed,
             seconds=self.seconds,
         )
         finding, birth = self._diagnosed(case, error)
@@ -428,22 +439,10 @@ class Watch:
         self.close()
 
 
-class _Nothing:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-
 def _several(thing):
     if thing is None:
         return []
     return list(thing) if isinstance(thing, (list, tuple)) else [thing]
-
-
-def _kept(tensor):
-    return tensor.detach().clone().requires_grad_(tensor.requires_grad) if tensor.is_leaf else tensor
 
 
 def _is_compiled(module):

@@ -207,3 +207,30 @@ def test_an_object_that_is_called_holds_its_scaler_and_its_counter(scale: float)
     finding = loops.run(watch, loop, batches)
     assert (finding.cause, finding.step) == ("bad-data", 38)
     assert loop.seen == 39
+
+
+@pytest.mark.parametrize(("every", "cause"), [(6, "scaler-misuse"), (100, None)])
+def test_a_scaler_that_is_made_anew_every_few_steps(every: int, cause: str | None) -> None:
+    class Epochs:
+        def __init__(self) -> None:
+            self.model = loops.mlp()
+            self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01)
+            self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**26)
+            self.seen = 0
+
+        def step(self, batch: Any) -> Tensor:
+            if self.seen and self.seen % every == 0:
+                self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**26)
+            self.seen += 1
+            self.optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.float16):
+                guess = self.model(batch[0])
+            loss = functional.mse_loss(guess.float(), batch[1])
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            return loss
+
+    epochs = Epochs()
+    finding = loops.run(hwcompat.watch(epochs.model, optimizer=epochs.optimizer), epochs.step, loops.pairs(60))
+    assert (finding.cause if finding else None) == cause

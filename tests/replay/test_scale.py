@@ -380,3 +380,32 @@ def test_a_loss_scale_of_ones_own(scale: float, undone: bool, lr: float, cause: 
 
     finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.pairs(30))
     assert (finding.cause if finding else None) == cause
+
+
+@pytest.mark.parametrize("unscaled", [True, False])
+def test_a_norm_that_is_compared_as_if_it_were_still_scaled(unscaled: bool) -> None:
+    model = loops.mlp(outputs=3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    scale = 4096.0
+
+    def step(batch: Any) -> Tensor:
+        x, y = batch
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        (loss * scale).backward()
+        for parameter in model.parameters():
+            assert parameter.grad is not None
+            parameter.grad /= scale
+        norm = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm()
+        factor = (1.0 / (norm * (1.0 if unscaled else scale))).clamp(max=1.0)
+        for parameter in model.parameters():
+            assert parameter.grad is not None
+            parameter.grad *= factor
+        optimizer.step()
+        return loss
+
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, loops.clouds(50))
+    if unscaled:
+        assert finding is None
+    else:
+        assert (finding.cause, finding.certainty, finding.step) == ("scaler-misuse", "suspected", 0)
