@@ -139,6 +139,7 @@ class Entry:
         self.kept = _length([p.grad for p in once]) / given if 0.0 < given < float("inf") else 0.0
         lived = self._alive & {id(p) for p in parameters}
         self.cleared = bool(lived) and len(dense) == len(grads) and not any(bool(g.any()) for g in dense)
+        self.dropped = self.dropped or any(id(p) in lived and not is_alive(p) for p in parameters)
         self._alive -= lived
         self.past_infinity = self.past_infinity or _found_infinity(self.scaler, optimizer)
         if self.read is not None and not takes_scaled(optimizer):

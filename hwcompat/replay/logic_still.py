@@ -10,8 +10,8 @@ ASLEEP = 0.98
 
 def asleep_from_the_start(obs):
     """Weights of 0 in layer after layer, or weights or biases far too large: no gradient gets past them."""
-    if obs.trip != "zero gradients" or obs.grads.lost > 0.05:
-        return None
+    if obs.trip != "zero gradients" or obs.grads.lost > 0.05 or obs.trial("kept"):
+        return None  # of gradients that were thrown away, `dead` says more
     trial, same = obs.trial("init"), obs.trial("baseline")
     better = bool(trial and same and trial.better and trial.lower_than(same, 1.0))
     name, ratio = obs.weight_outlier

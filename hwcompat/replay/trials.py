@@ -114,9 +114,10 @@ def _trials_for_silence(obs, case):
         return []
     asleep = obs.grads.zero > ASLEEP and obs.weight_outlier[1] > UNUSUAL and not _moved_far(case)
     asleep = asleep or (obs.grads.zero > ASLEEP and obs.hopeless_start)
+    kept = ["kept"] if obs.dropped and obs.optimizers == 1 else []
     if len(obs.zero_matrices) >= 2 or asleep:
-        return ["baseline", "init"]
-    names = _leftovers(obs)
+        return ["baseline", *kept, "init"]
+    names = _leftovers(obs) + kept
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.1 else []
     names += ["input"] if obs.input_max > 10.0 else []
     names += ["lr"] if obs.growth > 2.0 else []
@@ -134,6 +135,7 @@ def _trials_for_flatness(obs, case):
     names += ["lr"] if obs.optimizers == 1 and _moved_far(case) else []
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 or 0.0 < obs.input_max < FADED else []
+    names += ["smaller_eps"] if (obs.optimizer.eps or 0.0) > 1e-7 else []
     names += ["init"] if obs.hopeless_start and case.steps[0].number == 0 else []
     names += ["start"] if obs.faint else []
     names += ["penalty"] if obs.penalised else []

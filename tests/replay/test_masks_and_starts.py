@@ -234,3 +234,63 @@ def test_a_scaler_that_is_made_anew_every_few_steps(every: int, cause: str | Non
     epochs = Epochs()
     finding = loops.run(hwcompat.watch(epochs.model, optimizer=epochs.optimizer), epochs.step, loops.pairs(60))
     assert (finding.cause if finding else None) == cause
+
+
+# --- steps of several parts, optimizers of one's own ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_heads_whose_gradients_are_cleared_in_front_of_the_next_one(between: bool) -> None:
+    """No second backward() reaches a head: it is the optimizer that finds nothing there."""
+    body, heads = nn.Linear(6, 20), nn.ModuleList(nn.Linear(20, 1) for _ in range(6))
+    for parameter in heads.parameters():
+        nn.init.zeros_(parameter)
+    model = nn.ModuleDict({"body": body, "heads": heads})
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+    teacher = functional.normalize(torch.randn(6, 6, 1), dim=1)
+
+    def step(batch: Any) -> Tensor:
+        total = torch.zeros(())
+        optimizer.zero_grad()
+        for task, x in enumerate(batch):
+            if between:
+                optimizer.zero_grad(set_to_none=False)
+            loss = functional.mse_loss(heads[task](body(x).relu()), x @ teacher[task] + 0.5) / len(heads)
+            loss.backward()
+            total += loss.detach()
+        optimizer.step()
+        return total
+
+    batches = [[torch.randn(32, 6) for _ in heads] for _ in range(40)]
+    finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, batches)
+    if between:
+        assert (finding.cause, finding.certainty) == ("zero-grad", "by counterfactual")
+    else:
+        assert finding is None
+
+
+class RootProp(torch.optim.Optimizer):
+    """RMSprop with its eps under the root, and a name of its own for the mean square."""
+
+    def __init__(self, parameters: Any, lr: float, eps: float) -> None:
+        super().__init__(parameters, {"lr": lr, "eps": eps})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                mean = self.state[weight].setdefault("delta", torch.zeros_like(weight))
+                mean.mul_(0.95).addcmul_(weight.grad, weight.grad, value=0.05)
+                weight.addcdiv_(weight.grad, (mean + group["eps"]).sqrt(), value=-group["lr"])
+
+
+@pytest.mark.parametrize("eps", [1e-2, 1e-12])
+def test_an_eps_under_the_root_that_decides_alone(eps: float) -> None:
+    model = loops.mlp()
+    optimizer = RootProp(model.parameters(), 0.01, eps)
+    batches = 60 * loops.pairs(1, 32)
+    finding = loops.watched(model, lambda p, y: 1e-3 * functional.mse_loss(p, y + 1), batches, optimizer)
+    if eps == 1e-2:
+        assert (finding.cause, finding.certainty) == ("optimizer-eps", "by counterfactual")
+    else:
+        assert finding is None
