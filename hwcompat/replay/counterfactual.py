@@ -3,11 +3,11 @@
 import contextlib
 import time
 from dataclasses import replace
-from typing import Any, Dict, List, Set
+from typing import Any, List
 
 import torch
 
-from . import between, labels, observing, trees
+from . import between, changes, labels, observing, trees
 from .entry import DECAYS, before_steps, parameters_of, wrapped, wrapped_steps
 from .observations import Trial
 from .tripwire import is_finite
@@ -91,8 +91,14 @@ class Counterfactuals:
     def lr(self):
         return self._first_rate((0.1, 0.01, 1e-4, 1e-8, 1e-12), lambda trial: trial.better)
 
+    def undo_schedule(self):
+        groups = self.timeline[0].between.groups if self.timeline[0].between else []
+        first = [g["lr"] for optimizer in groups for g in optimizer if _is_number(g.get("lr"))]
+        what = "with the learning rate of the first step, %g," % max(first, default=0.0)
+        return self._run(what, around=self._with_groups("lr", lambda v: max([v, *first])))
+
     def faster(self):
-        return self._first_rate((100.0, 1e4, 1e6), lambda trial: trial.learns)
+        return self._first_rate((100.0, 1e4, 1e6, 1e9), lambda trial: trial.learns)
 
     def _first_rate(self, factors, enough):
         """The trial of the first of these factors of the learning rate that is `enough`, or of the last one."""
@@ -113,7 +119,12 @@ class Counterfactuals:
     def labels(self):
         ends = labels.classes_outside(self.timeline, self._is_label)
         change = lambda path, t: labels.between_0_and_1(t, ends[path]) if path in ends else t  # noqa: E731
-        return self._run("with the labels brought into 0 .. 1", batch=lambda saved: _changed(saved, change))
+        return self._run("with the labels brought into 0 .. 1", batch=lambda saved: changes.changed(saved, change))
+
+    def not_below(self):
+        paths = labels.newly_below(self.timeline, self._is_label)
+        change = lambda path, t: t.clamp(min=0) if path in paths else t  # noqa: E731
+        return self._run("with 0 in place of labels below 0", batch=lambda saved: changes.changed(saved, change))
 
     def _is_label(self, path):
         return observing.is_label(path, self.inputs)
@@ -136,7 +147,7 @@ class Counterfactuals:
     def modes(self):
         self.modes_kept = True
         try:
-            return self._run("with every module left in the mode of the first of them", around=_modes_kept)
+            return self._run("with every module left in the mode of the first of them", around=changes.modes_kept)
         finally:
             self.modes_kept = False
 
@@ -225,8 +236,8 @@ class Counterfactuals:
     def _even_out(self):
         """Scales the weights of each layer, in the order in which they run, until what it gives back has a root mean
         square of 1 (LSUV: Mishkin and Matas, arXiv 1511.06422, without its orthogonal part)."""
-        layers = [m for m in self.replayer.state.modules if _multiplies(m)]
-        handles = [layer.register_forward_hook(_evened) for layer in layers]
+        layers = [m for m in self.replayer.state.modules if changes.multiplies(m)]
+        handles = [layer.register_forward_hook(changes.evened) for layer in layers]
         try:
             self.replayer.plain(self.timeline[0], restore=False, around=self._without_steps)
         finally:
@@ -279,7 +290,7 @@ class Counterfactuals:
 
     def _standardised(self, saved, wanted):
         """The first argument with every tensor scaled whose path is `wanted`; all of them where nothing says which."""
-        paths = _paths(saved.args[0]) if saved.args else {}
+        paths = changes.paths_of(saved.args[0]) if saved.args else {}
         scaled = lambda t: t if wanted and not paths.get(id(t), set()) & set(wanted) else self._scaled(t)  # noqa: E731
         return trees.mapped(saved.args[0], scaled) if saved.args else None
 
@@ -296,7 +307,7 @@ class Counterfactuals:
         """The first argument of the step with the outlier, that one sample replaced by a median one."""
         if saved.number != self.largest.step or not saved.args:
             return None
-        paths = _paths(saved.args[0])
+        paths = changes.paths_of(saved.args[0])
         return trees.mapped(saved.args[0], lambda t: self._without(t, paths.get(id(t), set())))
 
     def _without(self, tensor, paths):
@@ -350,47 +361,6 @@ class Counterfactuals:
             return step
 
         return lambda: wrapped_steps(self.optimizers, wrap)
-
-
-def _changed(saved, change):
-    """The first argument with change(path, tensor) in place of every tensor."""
-    if not saved.args:
-        return None
-    paths = _paths(saved.args[0])
-    return trees.mapped(saved.args[0], lambda t: change(min(paths.get(id(t), {""})), t))
-
-
-def _paths(batch):
-    """id of a tensor -> its paths: one tensor may be what goes in and what is to come out."""
-    found: Dict[int, Set[str]] = {}
-    for path, tensor in trees.leaves(batch):
-        found.setdefault(id(tensor), set()).add("batch[0]" + path)
-    return found
-
-
-@contextlib.contextmanager
-def _modes_kept():
-    """train() and eval() change nothing."""
-    original = torch.nn.Module.train
-    setattr(torch.nn.Module, "train", lambda self, mode=True: self)  # noqa: B010
-    try:
-        yield
-    finally:
-        setattr(torch.nn.Module, "train", original)  # noqa: B010
-
-
-def _multiplies(module):
-    weight = getattr(module, "weight", None)
-    return isinstance(weight, torch.nn.Parameter) and weight.dim() > 1 and not isinstance(module, torch.nn.Embedding)
-
-
-def _evened(module, _args, output):
-    size = observing.typical(output) if isinstance(output, torch.Tensor) and output.is_floating_point() else 0.0
-    if not 0.0 < size < float("inf"):
-        return None
-    with torch.no_grad():
-        module.weight.div_(size)
-    return output / size
 
 
 def _norm(parameters):

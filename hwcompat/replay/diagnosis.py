@@ -43,7 +43,7 @@ ALWAYS = ("fp16-overflow", "fp16-accumulation", "gradient-underflow", "batch-sta
 LATE = (*trials.HARD, "rounded")
 """Trips of which nobody knows whether step 0 would have tripped as well."""
 
-STANDING = ("flat", "slow", "eps", "erases", "shrinks")
+STANDING = ("flat", "still", "slow", "eps", "erases", "shrinks")
 """Trips of trainings that never learnt anything: what they are tried with was wrong from the first step on."""
 
 SHADOW = "the step in float64 beside it"
@@ -151,11 +151,12 @@ class Diagnosis:
     def _began(self, obs, timeline):
         """What the first step at hand shows, before anything had grown."""
         run = self.replayer.recorded(timeline[0], shadow=False)
-        inputs = observing.model_inputs(self.run)
+        inputs, rates = observing.model_inputs(self.run), self._rates(timeline)
         return replace(
             obs,
             penalised=runfacts.penalised(run),
-            rate_grew=self._rate_grew(timeline),
+            rate_grew=rates[1] > 3.0 * rates[0],  # then a cliff in the loss is where it stepped up
+            rate_fell=rates[1] < 0.01 * rates[0],
             depth=observing.depth(run, self.replayer.roots),
             faint=observing.faint(run, self.replayer.roots),
             decayed=run.recorder.events.decayed,
@@ -165,13 +166,13 @@ class Diagnosis:
             classes_outside=bool(labels.classes_outside(timeline, lambda path: observing.is_label(path, inputs))),
         )
 
-    def _rate_grew(self, timeline):
-        """Whether the learning rate is several times what it was: then a cliff in the loss is where it stepped up."""
+    def _rates(self, timeline):
+        """The learning rates of the first step at hand and of this one."""
         rates = []
         for saved in (timeline[0], self.case.saved):
             self.replayer.restore(saved)
             rates.append(observing.optimizer_facts(self.state.optimizers).lr)
-        return rates[1] > 3.0 * rates[0]
+        return rates
 
     def _cleared(self, run):
         """Whether this step and the one before cleared gradients that the optimizer then missed; once is a choice."""
@@ -337,6 +338,7 @@ class Diagnosis:
             obs,
             input_low=bool(obs.replay and obs.replay.dtype in ("float16", "bfloat16")),
             weight_outlier=observing.weight_outlier(self.replayer.roots),
+            below=labels.newly_below(self.case.steps, lambda path: observing.is_label(path, inputs)),
             wide_layers=observing.wide_layers(self.replayer.roots, trials.UNUSUAL),
             bell_shaped=bool(obs.root) and observing.bell_shaped(self.replayer.roots, obs.root.module),
             loop=observing.steepest_loop(run),
@@ -383,7 +385,9 @@ class Diagnosis:
         done = {}
         timeline = case.steps
         obs = replace(obs, diverged=trials.runs_away(obs))
-        if not case.not_replayable and (obs.diverged or (case.trip in ("flat", "slow") and timeline[0].number == 0)):
+        if not case.not_replayable and (
+            obs.diverged or (case.trip in ("flat", "slow", "still") and timeline[0].number == 0)
+        ):
             obs = self._began(obs, timeline)
         if case.trip == "zero gradients" and obs.grads.lost > 0.5 > obs.grads.vanished and not case.not_replayable:
             obs = replace(obs, crooked=self._crooked(case.saved))

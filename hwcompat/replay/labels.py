@@ -91,3 +91,18 @@ def between_0_and_1(tensor, ends):
     """The labels with their least value at 0 and their largest at 1."""
     scaled = (tensor.detach().double() - ends[0]) / (ends[1] - ends[0])
     return scaled.to(tensor.dtype if tensor.is_floating_point() else torch.get_default_dtype())
+
+
+def newly_below(steps, is_label):
+    """Paths of labels that are below 0 somewhere in the last of these steps, and nowhere in the others."""
+    below = [_below(saved, is_label) for saved in steps]
+    if len(below) < 2:
+        return ()
+    return tuple(path for path, found in below[-1].items() if found and not any(b.get(path, True) for b in below[:-1]))
+
+
+def _below(saved, is_label):
+    """path -> whether a label is below 0."""
+    found = {"batch[0]" + path: t.detach() for path, t in trees.leaves(saved.args[0])} if saved.args else {}
+    numbers = {path: t for path, t in found.items() if is_label(path) and t.numel() and t.is_floating_point()}
+    return {path: bool((t < 0).any()) for path, t in numbers.items() if trees.is_plain(t)}

@@ -34,6 +34,7 @@ RULES = (
     logic_training.divergence,
     logic_range.raw_input,
     logic_training.negative_start,
+    logic_training.label_below,
     logic_operator.underflow,
     logic_operator.impossible_label,
     logic_operator.bad_label,

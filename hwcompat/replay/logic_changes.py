@@ -83,6 +83,11 @@ CHANGES = (
         "draw the first weights so that each layer gives back values as large as it is given (Kaiming, by fan-in)",
     ),
     ("clip", "exploding-gradients", "clip the gradient norm: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),
+    (
+        "undo_schedule",
+        "learning-rate",
+        "look at the schedule: it is stepped too often, or falls too far, long before anything is learnt",
+    ),
     ("faster", "learning-rate", "raise the learning rate: it moves the weights by next to nothing"),
     ("lr", "learning-rate", "divide the learning rate by 10 or more, or warm it up"),
 )

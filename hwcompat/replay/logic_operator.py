@@ -219,6 +219,9 @@ def outside_number(obs):
     """A Python number that is not a number went into the operation: it was computed by nobody who can be watched."""
     if not (obs.root and obs.root.number_bad and obs.root.nan):
         return None
+    scaled = obs.trial("input")
+    if obs.step == 0 and scaled is not None and scaled.better:
+        return None  # with other inputs it is a number
     lines = (birth_line(obs), "one of its arguments is a Python number, and it is NaN")
     return found(obs, "unknown", "unknown", lines, "look at what computes this number: it lies outside of torch")
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .finding import LOSS, OPTIMIZER
-from .tripwire import learns
+from .tripwire import BEYOND, learns
 from .verdicts import found, number
 
 HARD_ENDS = ("weights", "loss", "gradient")
@@ -114,6 +114,13 @@ def stuck_scale(obs):
             "the step replaced its scaler %d times by a new one, whose scale begins anew: its first steps are skipped"
             % obs.renewed,
             "make one GradScaler before the loop and use it in every epoch",
+        )
+    if obs.scale is not None and obs.scale > BEYOND:
+        return _misused(
+            obs,
+            "the loss scale is %s after all these skipped steps: it began so high that it takes a hundred more"
+            % number(obs.scale),
+            "GradScaler() begins at 65536: leave init_scale at that, or lower",
         )
     if obs.scale is None:
         return _misused(

@@ -87,6 +87,7 @@ STILL = {
     "erases": "the decay alone takes more than a fifth of the weights away at every step",
     "eps": "eps is several times every root of a mean square that it is added to, and cuts each step by as much",
     "flat": "the loss is where it began",
+    "still": "a step changes no weight, not by a single bit",
     "slow": "a step changes the weights by less than 1e-4 of their size",
     "leftovers": "backward adds to gradients with which the optimizer has stepped before",
 }
@@ -94,6 +95,7 @@ STILL = {
 
 
 QUIET = (
+    "undo_schedule",
     "penalty",
     "decay_by_hand",
     "zero_grad",

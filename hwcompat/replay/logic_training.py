@@ -86,6 +86,15 @@ def _bad_label(obs, certainty, lines, sample, **more):
     )
 
 
+def label_below(obs):
+    """For the first time a label is below 0, and with 0 in its place the formula has a value."""
+    trial = obs.trial("not_below")
+    if trial is None or not trial.finite:
+        return None
+    line = "labels (%s) are below 0 in this step, and in none of those before" % ", ".join(obs.below)
+    return _bad_label(obs, "by counterfactual", (birth_line(obs), line, trial.text), None, phase="loss")
+
+
 def targets_without_end(obs):
     """A binary cross entropy of targets that are no probabilities: there is no least value that it could reach."""
     if not obs.targets or not any(loss < 0.0 for loss in obs.losses):

@@ -173,6 +173,7 @@ class Observations:
     scale_stuck: bool = False
     bell_shaped: bool = False
     wide_layers: int = 0
+    below: Tuple[str, ...] = ()
     from_output: bool = False
     loop: Tuple[str, float, int] = ("", 1.0, 0)
     depth: Tuple[str, float, int] = ("", 1.0, 0)
@@ -180,6 +181,7 @@ class Observations:
     past_infinity: bool = False
     penalised: bool = False
     rate_grew: bool = False
+    rate_fell: bool = False
     without: Any = None
     scale_shift: Tuple[float, ...] = ()
     batch_size: int = 0

@@ -5,6 +5,7 @@ import math
 from .logic_changes import STEEP
 from .logic_still import ASLEEP
 from .opfacts import EXPONENTIAL
+from .stillness import LATE
 from .tripwire import began, is_finite
 
 HARD = ("weights", "loss", "gradient", "skipped", "error")
@@ -34,6 +35,9 @@ def wanted(obs, case):
         return ["baseline", *_leftovers(obs)] if _leftovers(obs) else []
     if obs.trip == "flat":
         return _trials_for_flatness(obs, case)
+    if obs.trip == "still" and case.saved.number >= LATE:
+        fallen = ["undo_schedule"] if obs.rate_fell else []
+        return [*_trials_for_flatness(obs, case), *fallen, "faster"]
     return _trials_for_a_bad_step(obs, case) if obs.trip in (*HARD, "diverges") else []
 
 
@@ -47,6 +51,8 @@ def _trials_for_a_bad_step(obs, case):
         names.append("outlier")
     if obs.input_max > 10.0:
         names.append("input")
+    if obs.root and obs.root.negative and obs.root.nan and obs.below:
+        names.append("not_below")
     recurrent = bool(obs.root and obs.root.calls >= MANY)
     from_the_start = not case.timeline or case.timeline[0].number == 0
     if obs.weight_outlier[1] > UNUSUAL and not (recurrent and obs.diverged) and from_the_start:
@@ -133,6 +139,7 @@ def _trials_for_flatness(obs, case):
     names = _leftovers(obs)
     # Two players who hold each other at a level move far as well: of several optimizers nothing is said.
     names += ["lr"] if obs.optimizers == 1 and _moved_far(case) else []
+    names += ["wide"] if obs.low and obs.lost_digits else []
     names += ["weight_decay"] if obs.optimizer.weight_decay * obs.optimizer.lr > 0.01 else []
     names += ["input"] if obs.input_max > 10.0 or 0.0 < obs.input_max < FADED else []
     names += ["smaller_eps"] if (obs.optimizer.eps or 0.0) > 1e-7 else []
@@ -140,7 +147,7 @@ def _trials_for_flatness(obs, case):
     names += ["start"] if obs.faint else []
     names += ["penalty"] if obs.penalised else []
     names += ["decay_by_hand"] if obs.decayed and not obs.penalised else []
-    names += ["wide"] if obs.low else []
+    names += ["wide"] if obs.low and not obs.lost_digits else []
     names += ["kept"] if obs.dropped and obs.optimizers == 1 else []
     return ["baseline", *names]
 

@@ -10,6 +10,9 @@ from . import trees
 HISTORY = 512
 STUCK = 6
 CREEPING = 16
+BEYOND = 2.0**60
+"""No gradient is so small that it needs such a scale: float16 begins at 2**-24, and float32 ends at 2**128."""
+
 TESTED_STREAKS = frozenset((1, 2, 4, 8, 16, 32, 64))
 """A skipped step is looked into when this many came in a row: the warm-up of a loss scale skips for good reason."""
 
@@ -151,13 +154,14 @@ class History:
 
     def stuck(self):
         """Whether the last STUCK steps were all skipped and the scale, where it is known, is where it was; or, of
-        CREEPING skipped steps, hardly below: a usual scale halves at each."""
+        CREEPING skipped steps, hardly below (a usual scale halves at each), or above BEYOND still."""
         if self.streak < STUCK or len(self.scales) < STUCK:
             return False
         if self.scales[-1] == self.scales[-STUCK]:
             return True
-        slow = self.streak >= CREEPING and len(self.scales) >= CREEPING and self.scales[-1] is not None
-        return bool(slow and self.scales[-1] > 0.5 * self.scales[-CREEPING])
+        if self.streak < CREEPING or len(self.scales) < CREEPING or self.scales[-1] is None:
+            return False
+        return self.scales[-1] > min(0.5 * self.scales[-CREEPING], BEYOND)
 
 
 LARGE = 1e38
@@ -252,7 +256,7 @@ def shrinks(history):
     return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))
 
 
-FLAT = 0.9
+FLAT = 0.8
 
 
 def flat(losses, share=FLAT):
