@@ -43,7 +43,7 @@ ALWAYS = ("fp16-overflow", "fp16-accumulation", "gradient-underflow", "batch-sta
 LATE = (*trials.HARD, "rounded")
 """Trips of which nobody knows whether step 0 would have tripped as well."""
 
-STANDING = ("flat", "still", "slow", "eps", "erases", "shrinks")
+STANDING = ("flat", "dull", "still", "slow", "eps", "erases", "shrinks")
 """Trips of trainings that never learnt anything: what they are tried with was wrong from the first step on."""
 
 SHADOW = "the step in float64 beside it"

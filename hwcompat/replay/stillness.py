@@ -91,7 +91,9 @@ class Looks:
             return "slow"
         if tripwire.flat(history.losses):
             return "flat"
-        return "leftovers" if carries(slot) and not tripwire.learns(history.losses) else ""
+        if carries(slot) and not tripwire.learns(history.losses):
+            return "leftovers"
+        return "dull" if tripwire.flat(history.losses, tripwire.DULL) else ""
 
     def _creeps(self, slot, parameters):
         """Whether a step moves the weights by next to nothing, at a rate that nobody changes: no warm-up."""

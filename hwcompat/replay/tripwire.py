@@ -256,7 +256,7 @@ def shrinks(history):
     return len(norms) > 2 and norms[-1] < SHRUNK * norms[0] and all(a > b for a, b in zip(norms, norms[1:]))
 
 
-FLAT = 0.8
+FLAT, DULL = 0.9, 0.8
 
 
 def flat(losses, share=FLAT):
