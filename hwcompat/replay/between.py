@@ -21,8 +21,8 @@ LOOKED_AT = 256
 
 @dataclass
 class Between:
-    """How a step found the training. `bare`: for each optimizer whether its gradients were None, or a tensor that is
-    true where one of them was not 0; the others are those of the snapshot (see Slot.rest)."""
+    """How a step found the training. `bare`: for each optimizer whether its gradients were None, or for some of them a
+    tensor that is true where they were not 0; the others are those of the snapshot (see Slot.rest)."""
 
     modes: Any
     trained: Any
@@ -44,7 +44,8 @@ def _bare(optimizer):
     grads = [p.grad.detach() for p in some if p.grad is not None and p.grad.layout == torch.strided]
     if not grads:
         return all(p.grad is None for p in some)
-    return torch.stack([g.reshape(-1)[:LOOKED_AT].any() for g in grads]).any()
+    # One flag for each: parameters of one optimizer may lie on several devices.
+    return [(g.reshape(-1)[:LOOKED_AT] if g.is_contiguous() else g).any() for g in grads]
 
 
 def redo(between, state, modes=True):
@@ -62,7 +63,7 @@ def redo(between, state, modes=True):
         if bare is True:
             for parameter in parameters_of(optimizer):
                 parameter.grad = None
-        elif isinstance(bare, torch.Tensor) and not bool(bare):
+        elif bare and not any(bool(flag) for flag in bare):
             for parameter in parameters_of(optimizer):
                 if parameter.grad is not None:
                     parameter.grad.detach().zero_()

@@ -124,7 +124,7 @@ class Diagnosis:
             outlier, start = observing.weight_outlier(roots), observing.hopeless_start(roots)
             obs = replace(obs, weight_outlier=outlier, hopeless_start=start)
         if hard and not skipped and not case.not_replayable and not distributed():
-            obs = replace(obs, departed=self.live_only().departed(obs))
+            obs = replace(obs, departed=self.live_only().departed(obs), flipped=self.live_only().flipped(obs))
         if hard and not skipped and case.timeline and current_scale(self.state.scaler):
             obs = replace(obs, scale_shift=self._scale_shift(case.timeline[0]))
         return self._trials(obs)

@@ -156,6 +156,36 @@ def avg_pool2d(x, kernel, stride=(), padding=(0, 0), ceil_mode=False, count_incl
     return made if x.dim() == 4 else made[0]
 
 
+def avg_pool2d_backward(grad, x, kernel, stride, padding, ceil_mode, count_include_pad, divisor):
+    """By the derivative of `avg_pool2d` above."""
+    return _by_derivative(
+        x.shape, grad, lambda place: avg_pool2d(place, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
+    )
+
+
+def upsample_bilinear2d_backward(grad, sizes, shape, corners, *scales):
+    """By the derivative of torch's own decomposition of the forward operator, by elementwise operators."""
+    return _by_derivative(shape, grad, lambda place: _upsampled("upsample_bilinear2d", place, sizes, corners, *scales))
+
+
+def upsample_nearest2d_backward(grad, sizes, shape, *scales):
+    return _by_derivative(shape, grad, lambda place: _upsampled("upsample_nearest2d", place, sizes, *scales))
+
+
+def _upsampled(name, *args):
+    from torch._decomp import decomposition_table
+
+    return decomposition_table[getattr(torch.ops.aten, name).default](*args)
+
+
+def _by_derivative(shape, grad, forward):
+    """What a linear operator's backward gives: it does not depend on where the derivative is taken."""
+    with torch.enable_grad():
+        place = torch.zeros(shape, dtype=grad.dtype).requires_grad_()
+        made = forward(place)
+        return None if made is None else torch.autograd.grad(made, place, grad)[0]
+
+
 def _pair(value):
     value = [value] if isinstance(value, int) else list(value)
     return value * 2 if len(value) == 1 else value
@@ -181,6 +211,9 @@ MAKERS: Dict[str, Callable[..., Any]] = {
     "sigmoid": sigmoid,
     "sum": total,
     "avg_pool2d": avg_pool2d,
+    "avg_pool2d_backward": avg_pool2d_backward,
+    "upsample_bilinear2d_backward": upsample_bilinear2d_backward,
+    "upsample_nearest2d_backward": upsample_nearest2d_backward,
     "addcdiv": lambda x, a, b, value=1: x + value * (a * (1.0 / b)),
     "addcdiv_": lambda x, a, b, value=1: x + value * (a * (1.0 / b)),
     "addcmul": lambda x, a, b, value=1: x + a * (value * b),
@@ -216,6 +249,8 @@ def envelope(name, args, kwargs):
     if name == "mul":
         numbers = [abs(float(v)) for v in args if isinstance(v, (int, float))]
         return max(1.0, top) * max([1.0, top] + numbers)
+    if name in ("avg_pool2d_backward", "upsample_bilinear2d_backward", "upsample_nearest2d_backward"):
+        return float(tensors[0].sum())  # every element adds shares of these
     return max(1.0, top) if name in ("avg_pool2d", "relu", "sigmoid", "tanh") else None
 
 

@@ -17,6 +17,7 @@ RULES = (
     logic_once.failed_launch,
     logic_once.not_reproduced,
     logic_once.departed,
+    logic_once.flipped,
     logic_operator.intermittent,
     logic_operator.device_or_library,
     logic_operator.crooked_kernel,

@@ -212,3 +212,27 @@ def departed(obs):
         source="",
     )
     return replace(finding, step=step)
+
+
+def flipped(obs):
+    """The step before left one number otherwise than it does when it runs again; all the others are the same."""
+    if not obs.flipped:
+        return None
+    name, live, again = obs.flipped
+    finding = found(
+        obs,
+        "hardware",
+        "suspected",
+        (
+            "step %d left one number of %s at %s; run again from the same state it leaves it at %s, twice"
+            % (obs.step - 1, name or "a weight", number(live), number(again)),
+            "every other number of every weight comes out the same, to the bit",
+        ),
+        TEST_THE_CARD,
+        kind="transient",
+        phase="optimizer",
+        module=name.rpartition(".")[0],
+        op="",
+        source="",
+    )
+    return replace(finding, step=obs.step - 1)

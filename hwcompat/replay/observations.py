@@ -189,6 +189,7 @@ class Observations:
     bad_table: Tuple[Any, ...] = ()
     impossible: Tuple[Any, ...] = ()
     departed: Tuple[Any, ...] = ()
+    flipped: Tuple[Any, ...] = ()
     idle: Tuple[float, ...] = ()
     optimizers: int = 1
     calm: Tuple[float, ...] = ()

@@ -45,7 +45,7 @@ CONVOLUTION = words(
 )
 CONVOLUTION_BACKWARD = frozenset(("convolution_backward",))
 LINEAR = MATRIX | CONVOLUTION | CONVOLUTION_BACKWARD
-ADDING = words("sum mean cumsum")
+ADDING = words("sum mean cumsum embedding_dense_backward")
 """Sums of their elements: partial sums may leave the range though the result does not."""
 
 SUMS = words(

@@ -30,6 +30,9 @@ DRAWN = frozenset(("drawn",))
 GRADIENTS = frozenset(("gradients",))
 """Taint of what backward gave: what is computed from it comes after the loss, whatever it looks like."""
 
+KEPT_WHOLE = opfacts.LINEAR | opfacts.words("embedding_dense_backward")
+"""Operators that can be judged alone after a step that does not come back: sums of products, and of gradients."""
+
 LEAST_SCALE = 2.0**7
 """A loss that is multiplied by a power of two from here on is scaled: nobody weighs losses so."""
 
@@ -151,7 +154,7 @@ class Recorder(TorchDispatchMode):
             touched = outputs + [t for t in tensors if _checkable(t)]
         taint = frozenset().union(*[self.taint.get(_key(t), frozenset()) for t in tensors]) if tensors else frozenset()
         inputs = [t for t in tree_flatten(given)[0] if isinstance(t, torch.Tensor)]
-        if self.wanted is not None and name in opfacts.LINEAR and self.wanted(spot):
+        if self.wanted is not None and name in KEPT_WHOLE and self.wanted(spot):
             self._keep_op(func, name, given, out, spot)
         if self.largest is not None:
             sizes = [float(t.detach().abs().max()) for t in outputs if name not in opfacts.UNFILLED]

@@ -14,6 +14,9 @@ from .tripwire import is_finite
 KNOWN = (int, float, bool, str, type(None), torch.Tensor, torch.nn.Module, torch.dtype, torch.device, torch.Size)
 """What a module may hold and a snapshot still knows all of it."""
 
+ENOUGH = 16
+"""Numbers of a tensor from which on a change of just one of them is no program's doing (a scale is clamped alone)."""
+
 MOST = 8
 """Linear operators of one module that are replayed, at most."""
 
@@ -156,6 +159,37 @@ class LiveOnly:
         if math.isclose(reading.loss, again[0], rel_tol=1e-3) or places.hooks_of_others(self.replayer.roots):
             return ()
         return (before.number, reading.loss, again[0]) if self._older_come_back(before) else ()
+
+    def flipped(self, obs):
+        """(weight, live value, value when run again) of one number that the step before left otherwise than it does
+        when it runs again, twice; or ().
+
+        Nothing that a program does between steps changes one number of one tensor and leaves all others to the bit.
+        """
+        before, slot = self.case.before, self.case.saved.slot
+        if before is None or slot is None or not obs.exact or not self._optimizers_known():
+            return ()
+        ends = [self._weights_after(before) for _ in range(2)]
+        if not all(torch.equal(one, other) for one, other in zip(*ends)):
+            return ()
+        apart = [(n, end, slot.value(p)) for n, (p, end) in enumerate(zip(self.replayer.state.parameters(), ends[0]))]
+        apart = [(n, end, live) for n, end, live in apart if live is None or not torch.equal(end, live)]
+        if len(apart) != 1 or apart[0][2] is None or places.hooks_of_others(self.replayer.roots):
+            return ()
+        index, end, live = apart[0]
+        odd = end != live
+        if end.numel() < ENOUGH or int(odd.sum()) != 1:
+            return ()
+        return self._name_of(index), float(live[odd]), float(end[odd])
+
+    def _weights_after(self, saved):
+        self.replayer.plain(saved)
+        return [p.detach().clone() for p in self.replayer.state.parameters()]
+
+    def _name_of(self, index):
+        """The name of a parameter by its place among all of them; '' for one that no module knows."""
+        wanted = self.replayer.state.parameters()[index]
+        return next((n for root in self.replayer.roots for n, p in root.named_parameters() if p is wanted), "")
 
     def _older_come_back(self, before):
         """Whether each older step at hand gives its own loss again; else something unknown plays a part."""

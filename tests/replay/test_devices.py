@@ -326,3 +326,28 @@ def test_a_compiled_training_stays_compiled_while_it_is_watched() -> None:
     assert loops.run(watch, loops.step_of(compiled, optimizer, functional.cross_entropy), loops.labelled(9)) is None
     assert runs == [10]  # one of them again beside the same step run eagerly
     assert any("compile" in note for note in watch.notes)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_bit_of_the_momentum_that_is_lost_once(several: bool) -> None:
+    """One number of one weight is then where no replay brings it; a change of more of them may be the program's own."""
+    model = loops.mlp(6, 16, 5)
+    optimizer = torch.optim.SGD(model.parameters(), 0.02, momentum=0.9, foreach=False)
+
+    def flip(out: Tensor) -> None:
+        out.view(-1)[: 3 if several else 1].view(torch.int32).bitwise_xor_(1 << 30)
+
+    card = Faulty(["mul_"], flip, lambda _args, out: out.shape == (5, 16), [8], torch.float32)
+    with card:
+        batches = loops.pairs(20, 16, 6, 5)
+        step = loops.step_of(model, optimizer)
+        finding = loops.run(hwcompat.watch(model, optimizer=optimizer), step, batches)
+    if several:
+        assert finding.cause != "hardware"
+    else:
+        assert (finding.cause, finding.kind, finding.phase, finding.module) == (
+            "hardware",
+            "transient",
+            "optimizer",
+            "2",
+        )

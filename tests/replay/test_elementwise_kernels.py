@@ -134,3 +134,39 @@ def test_an_average_pooling_that_is_wrong_in_one_layout_is_the_librarys() -> Non
     with Library():
         finding = loops.watched(model, functional.cross_entropy, [(images, labels)])
     assert (finding.cause, finding.module, finding.step) == ("library", "1", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("avg_pool2d_backward", ((2, 3, 4, 5), (2, 3, 8, 10), [2, 2], [2, 2], [0, 0], False, True, None)),
+        ("upsample_bilinear2d_backward", ((2, 3, 8, 10), [8, 10], [2, 3, 4, 5], False, None, None)),
+        ("upsample_bilinear2d_backward", ((2, 3, 7, 9), [7, 9], [2, 3, 4, 5], True, None, None)),
+        ("upsample_nearest2d_backward", ((2, 3, 8, 10), [8, 10], [2, 3, 4, 5], None, None)),
+    ],
+)
+def test_a_backward_kernel_by_the_derivative_of_the_forward_one(name: str, arguments: tuple[Any, ...]) -> None:
+    args = [torch.randn(value, dtype=torch.float64) if isinstance(value, tuple) else value for value in arguments]
+    [made] = independent.outputs(name, args, {})
+    kernel = getattr(aten, name).default(*args)
+    assert torch.allclose(made, kernel)
+    assert float(kernel.abs().max()) <= independent.envelope(name, args, {})
+
+
+def test_a_gradient_of_words_that_is_infinite_once() -> None:
+    model = nn.Sequential(nn.Embedding(30, 6), nn.Flatten(), nn.Linear(42, 2))
+    calls = [0]
+
+    class Card(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if func is aten.embedding_dense_backward.default:
+                calls[0] += 1
+                if calls[0] == 6:
+                    out[3, 1] = float("inf")
+            return out
+
+    batches = [(torch.randint(30, (16, 7)), torch.randint(2, (16,))) for _ in range(12)]
+    with Card():
+        finding = loops.watched(model, functional.cross_entropy, batches)
+    assert (finding.cause, finding.kind, finding.module, finding.step) == ("hardware", "transient", "0", 5)
