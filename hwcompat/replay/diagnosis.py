@@ -114,6 +114,7 @@ class Diagnosis:
         else:
             obs = replace(obs, grads=gradients.shares(run, self.state), cleared=self._cleared(run))
             obs = replace(self._swallowed(obs, run), past_half=run.recorder.past_half)
+            obs = replace(obs, one_number=observing.one_number(case.steps, observing.model_inputs(run)))
             if obs.root is None and run.recorder.low:
                 off = _off(run.value, obs.shadow_loss)
                 obs = replace(obs, low=True, lost_digits=run.recorder.first_apart, loss_is_off=off)

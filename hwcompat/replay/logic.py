@@ -9,6 +9,7 @@ RULES = (
     logic_training.weights_bad_from_the_start,
     logic_training.bad_table,
     logic_still.left_from_before,
+    logic_still.nothing_to_see,
     logic_scaling.never_scaled,
     logic_scaling.clipped_while_scaled,
     logic_scaling.cut_by_the_scale,

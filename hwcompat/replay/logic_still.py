@@ -1,11 +1,29 @@
 """Rules about trainings that stand still: nothing is bad, and nothing is learnt."""
 
-from .finding import OPTIMIZER
+from .finding import DATA, OPTIMIZER
 from .logic_changes import CHANGES, by_itself, changes_by_itself, spot_of
+from .tripwire import learns
 from .verdicts import found, number
 
 ASLEEP = 0.98
 """Share of a gradient that is exactly 0 when nothing but the last layer's bias is left to learn."""
+
+
+def nothing_to_see(obs):
+    """Every input is one and the same number: there is nothing to be learnt from them."""
+    if obs.one_number is None or learns(obs.losses) or obs.trip not in STILL:
+        return None
+    return found(
+        obs,
+        "bad-data",
+        "suspected",
+        ("every number that the model was given, in all steps at hand, is %s" % number(obs.one_number),),
+        "look at what reads the samples: it gives the same for all of them",
+        phase="data",
+        module=DATA,
+        op="",
+        source="",
+    )
 
 
 def asleep_from_the_start(obs):

@@ -152,6 +152,7 @@ class Observations:
     optimizer: OptimizerFacts = field(default_factory=OptimizerFacts)
     input_max: float = 0.0
     input_low: bool = False
+    one_number: Optional[float] = None
     weight_outlier: Tuple[str, float] = ("", 0.0)
     grads: Gradients = field(default_factory=Gradients)
     grads_kept: int = 0

@@ -374,6 +374,18 @@ def input_max(args, kwargs, inputs):
     return max(found)
 
 
+def one_number(steps, inputs):
+    """The number that every element of every input of the model is in all of these steps; None where they differ."""
+    found = set()
+    for saved in steps:
+        for path, tensor in trees.leaves(saved.args):
+            if "batch" + path in inputs and trees.is_plain(tensor) and tensor.numel() and not tensor.is_complex():
+                found |= {float(tensor.min()), float(tensor.max())}
+                if len(found) > 1:
+                    return None
+    return found.pop() if found and len(steps) > 1 else None
+
+
 def optimizer_facts(optimizers):
     """Of the parameter group with the largest learning rate."""
     groups = [(o, g) for o in optimizers for g in o.param_groups]

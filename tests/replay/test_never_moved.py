@@ -118,3 +118,14 @@ def test_a_number_that_only_raw_inputs_make_no_number() -> None:
     batches = [(3e6 * torch.randn(30, 3), torch.zeros(30)) for _ in range(3)]
     finding = loops.watched(model, volume, batches)
     assert (finding.cause, finding.step) == ("input-scale", 0)
+
+
+@pytest.mark.parametrize(("shade", "noise"), [(0.0, 0.0), (0.5, 0.0), (0.0, 1e-3)])
+def test_pictures_that_are_all_of_one_shade(shade: float, noise: float) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(32, 3))
+    batches = [(shade + noise * torch.randn(12, 3, 6, 6), torch.arange(12) % 3) for _ in range(70)]
+    finding = loops.watched(model, functional.cross_entropy, batches, torch.optim.Adam(model.parameters(), 0.01))
+    if noise:
+        assert finding is None or finding.cause == "input-scale"
+    else:
+        assert (finding.cause, finding.phase) == ("bad-data", "data")

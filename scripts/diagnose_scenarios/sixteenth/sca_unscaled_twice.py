@@ -1,4 +1,4 @@
-"""Two functions of one loop unscale the gradients each, one to log their norm and one to clip: the second call raises."""
+"""Two functions of one loop each unscale the gradients, one to log their norm, one to clip: the second call raises."""
 
 from __future__ import annotations
 
