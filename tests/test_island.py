@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -134,3 +135,26 @@ def test_defects_of_an_old_torch_are_found_and_what_it_lacks_is_not_blamed() -> 
     statuses = {name: result.status for (name, _), result in _old(tasks, level="standard").items()}
     assert {statuses.pop(name) for name in found} == {"fail"}
     assert set(statuses.values()) == {"pass"}, statuses
+
+
+WATCH = Path(__file__).parents[1] / "scripts" / "watch_old_torch.py"
+
+
+def watching(python: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, str(WATCH)], capture_output=True, text=True, timeout=300, check=False)
+
+
+@old_python
+@pytest.mark.old_python
+def test_the_watch_under_an_old_python_explains_or_says_what_it_needs() -> None:
+    """hwcompat/replay by itself, under Python 3.8: torch 1.12 has no dispatch modes that it could enter."""
+    done = watching(OLD_PYTHON)
+    too_old = done.stdout.startswith("1.12")
+    assert done.returncode == (2 if too_old else 0), done.stdout + done.stderr
+    assert ("needs torch 1.13" in done.stdout) is too_old
+
+
+def test_the_trainings_for_old_releases_are_explained_on_this_one() -> None:
+    done = watching(sys.executable)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\n") == 9

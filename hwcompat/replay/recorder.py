@@ -82,6 +82,15 @@ class Events:
     own_scale: float = 0.0
 
 
+def able():
+    """Whether this torch has dispatch modes that are entered like any other context: from 1.13 on."""
+    try:
+        with TorchDispatchMode():
+            return True
+    except Exception:
+        return False
+
+
 class Recorder(TorchDispatchMode):
     """Records one run of a step. `seconds` bounds the float64 shadow."""
 

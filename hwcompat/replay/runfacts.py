@@ -1,5 +1,7 @@
 """What one run of a step shows beside its births: exceptions, penalties, values from outside torch."""
 
+import traceback
+
 from . import opreplay
 from .tripwire import is_finite
 
@@ -38,3 +40,10 @@ def error_facts(run):
     elif run.places.stack:
         module, phase = run.places.stack[-1][1], "forward"
     return type(run.error).__name__, str(run.error).split("\n")[0][:300], phase, module
+
+
+def failure(error):
+    """One line on an exception of the watch itself: what, and in which function, without a path."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = "%s:%d" % (frames[-1].name, frames[-1].lineno or 0) if frames else ""
+    return "the watch itself failed: %s: %s (%s)" % (type(error).__name__, str(error).split("\n")[0][:200], where)

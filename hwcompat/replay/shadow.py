@@ -18,7 +18,11 @@ LOW = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def storage_of(tensor):
-    return tensor.untyped_storage() if hasattr(tensor, "untyped_storage") else tensor.storage()._untyped()
+    """The memory of a tensor, by the name that this release of torch has for it (1.13: untyped(), then a property)."""
+    if hasattr(tensor, "untyped_storage"):
+        return tensor.untyped_storage()
+    storage = tensor.storage()
+    return storage.untyped() if hasattr(storage, "untyped") else storage._untyped()
 
 
 def key_of(tensor):

@@ -3,13 +3,12 @@
 import contextlib
 import sys
 import time
-import traceback
 from dataclasses import replace
 from typing import Any, List
 
 import torch
 
-from . import between, capture, live, places, ranks, stillness, trees, trials, tripwire
+from . import between, capture, live, places, ranks, recorder, runfacts, stillness, trees, trials, tripwire
 from .audit import Auditor
 from .capture_check import CaptureError
 from .case import Case
@@ -78,6 +77,8 @@ class Watch:
         self.open: Any = None
         if self.compiled:
             self.notes.append(COMPILED)
+        if not recorder.able():
+            self._end_with("watching needs torch 1.13 or newer, and this is %s" % torch.__version__)
         self.audited = (time.monotonic(), 0.0)
         self.looks = stillness.Looks(self.optimizers, self.scaler)
         self.captured: Any = None
@@ -121,12 +122,12 @@ class Watch:
         self.abandon()
         if self.closed or (self.finding is not None and self.on_finding == "stop"):
             return
-        saved = self._guarded(self._before, redo, args, kwargs)
-        if saved is not None:
-            around = contextlib.ExitStack()
-            trace = around.enter_context(self._trace())
-            auditor = around.enter_context(self._auditor())
-            self.open = (around, saved, trace, auditor)
+        self.open = self._guarded(self._opened, redo, args, kwargs)
+
+    def _opened(self, redo, args, kwargs):
+        saved, around = self._before(redo, args, kwargs), contextlib.ExitStack()
+        trace, auditor = self._trace(), self._auditor()
+        return around, saved, around.enter_context(trace), around.enter_context(auditor)
 
     def end(self, result=None, error=None):
         """The end of the step: `result` is its loss, or what holds it. True where `error` is explained by a finding."""
@@ -154,16 +155,16 @@ class Watch:
 
     def _own_failure(self, error):
         """A failure outside a diagnosis ends the watching. It is no finding: that would end a sound training."""
-        note = self._failure_note(error)
+        self._end_with(self._failure_note(error))
+
+    def _end_with(self, note):
+        self.notes += [note] if note not in self.notes else []
         self.close()
         sys.stderr.write("hwcompat: %s; the training goes on unwatched\n" % note)
 
     def _failure_note(self, error):
-        frames = traceback.extract_tb(error.__traceback__)
-        where = "%s:%d" % (frames[-1].name, frames[-1].lineno or 0) if frames else ""
-        note = "the watch itself failed: %s: %s (%s)" % (type(error).__name__, str(error).split("\n")[0][:200], where)
-        self.notes.append(note)
-        return note
+        self.notes.append(runfacts.failure(error))
+        return self.notes[-1]
 
     def _trace(self):
         return contextlib.nullcontext() if self.compiled else Trace(self.names, self.traced)

@@ -353,3 +353,14 @@ def test_a_second_optimizer_whose_gradients_nobody_clears(cleared: bool) -> None
         assert finding is None
     else:
         assert (finding.cause, finding.certainty) == ("zero-grad", "by counterfactual")
+
+
+def test_a_torch_without_dispatch_modes_is_trained_on_unwatched(monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setattr(watcher.recorder, "able", lambda: False)
+    model = loops.mlp()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    watch = hwcompat.watch(model, optimizer=optimizer)
+    step = loops.step_of(model, optimizer)
+    assert all(watch.step(step, batch) is not None for batch in loops.pairs(3))
+    assert "needs torch 1.13 or newer" in watch.report()
+    assert capsys.readouterr().err.count("unwatched") == 1
